@@ -1,0 +1,163 @@
+"""What the kinds share: references, the pod template, attempts, conditions in a status."""
+
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import Field, model_validator
+
+from narwhal_operator.contract.base import API_VERSION, Contract, ObjectName, Rule
+
+DEFAULT_STORAGE_SECRET: Final = "narwhal-storage"  # noqa: S105 - the name of a Secret, not its content
+"""The Secret used where a spec names no storageRef."""
+
+
+class LocalRef(Contract):
+    """The name of an object in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the object, in the same namespace.")
+
+
+class HeadersSource(Contract):
+    """Where request headers come from; they never stand in the resource itself."""
+
+    secret_ref: LocalRef = Field(description="Secret whose keys are header names and whose values are header values.")
+
+
+class CaBundleSource(Contract):
+    """Where an additional certificate authority comes from."""
+
+    config_map_ref: LocalRef = Field(description="ConfigMap with PEM certificates under the key ca.crt.")
+
+
+class Resources(Contract):
+    """Requests and limits of the worker container, as in a pod."""
+
+    requests: dict[str, int | str] | None = Field(None, description="Requests, such as cpu: 500m and memory: 512Mi.")
+    limits: dict[str, int | str] | None = Field(None, description="Limits, such as memory: 2Gi.")
+
+
+class Toleration(Contract):
+    """A toleration, as in a pod."""
+
+    key: Annotated[str, Field(max_length=316)] | None = Field(None, description="Taint key; absent matches all.")
+    operator: Annotated[str, Field(pattern="^(Exists|Equal)$")] | None = Field(None, description="Exists or Equal.")
+    value: Annotated[str, Field(max_length=63)] | None = Field(None, description="Taint value, with Equal.")
+    effect: Annotated[str, Field(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
+        None, description="Taint effect; absent matches all."
+    )
+    toleration_seconds: int | None = Field(None, ge=0, description="Seconds a NoExecute taint is tolerated.")
+
+
+class PodTemplate(Contract):
+    """What a user may set of the worker pods; everything else of them is Narwhal's."""
+
+    resources: Resources | None = Field(None, description="Requests and limits of the worker container.")
+    node_selector: dict[str, str] | None = Field(None, max_length=32, description="Node labels the pods need.")
+    tolerations: list[Toleration] | None = Field(None, max_length=32, description="Taints the pods tolerate.")
+    priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
+    labels: dict[str, str] | None = Field(None, max_length=32, description="Labels added to Jobs and pods.")
+
+
+class Suspendable(Contract):
+    """The fields every job kind has, with the meaning they have in batch/v1."""
+
+    suspend: bool = Field(False, description="true stops the work and keeps what is finished; false goes on.")
+    backoff_limit: int = Field(
+        6, ge=0, le=20, description="Retries before the job is Failed. Disruptions (drain, eviction) do not count."
+    )
+    active_deadline_seconds: int | None = Field(
+        None, ge=1, le=31_536_000, description="Seconds one attempt may run before it ends with DeadlineExceeded."
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        None, ge=0, le=31_536_000, description="Seconds after Complete or Failed until this object is deleted."
+    )
+    template: PodTemplate | None = Field(None, description="What to set on the worker pods.")
+
+
+def exactly_one(*names: str, of: str) -> Rule:
+    """The CEL rule that exactly one of the optional fields is set."""
+    count = " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in names)
+    return Rule(f"{count} == 1", f"set exactly one {of}: {' or '.join(names)}")
+
+
+class OneOf(Contract):
+    """An object of which exactly one optional field is set: the twin of its CEL rule."""
+
+    one_of: ClassVar[str] = "field"
+    exempt: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        names = [name for name in type(self).model_fields if name not in self.exempt]
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            aliases = [type(self).model_fields[name].alias or name for name in names]
+            raise ValueError(f"set exactly one {self.one_of}: {' or '.join(aliases)}")
+        return self
+
+
+class Condition(Contract):
+    """A condition of a status, as metav1.Condition has it."""
+
+    type: str = Field(max_length=316, description="Ready, Reconciling, Stalled, Complete, Failed or Suspended.")
+    status: str = Field(pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
+    reason: str = Field(max_length=128, description="One word for why; `narwhal explain REASON` tells more.")
+    message: str = Field("", max_length=4096, description="What, where and how to mend.")
+    observed_generation: int | None = Field(None, ge=0, description="The generation this was decided for.")
+    last_transition_time: str = Field(description="When status last changed (RFC 3339).")
+
+
+class Attempt(Contract):
+    """One run of a worker pod."""
+
+    number: int = Field(ge=1, description="1 for the first.")
+    job: str = Field(max_length=63, description="Name of the batch/v1 Job.")
+    pod: str | None = Field(None, max_length=253, description="Name of the pod, when known.")
+    node: str | None = Field(None, max_length=253, description="Node it ran on, when known.")
+    started_at: str | None = Field(None, description="When the worker started (RFC 3339).")
+    finished_at: str | None = Field(None, description="When it ended (RFC 3339).")
+    reason: str | None = Field(None, max_length=64, description="How it ended; absent while it runs.")
+    exit_code: int | None = Field(None, description="Exit code of the worker: the number of the reason.")
+    message: str | None = Field(None, max_length=1024, description="What, where and how to mend.")
+    counted: bool | None = Field(None, description="false when it does not count against backoffLimit (a disruption).")
+    evidence: str | None = Field(None, max_length=1024, description="Last lines of the program that failed.")
+
+
+class Display(Contract):
+    """Short texts for the columns of `kubectl get`."""
+
+    progress: str | None = Field(None, max_length=16, description="Such as 43%.")
+    rate: str | None = Field(None, max_length=16, description="Such as 48MiB/s.")
+    speed: str | None = Field(None, max_length=16, description="Such as 1.9x: seconds of video a second.")
+    eta: str | None = Field(None, max_length=16, description="Such as 1m12s.")
+    size: str | None = Field(None, max_length=16, description="Such as 700Mi.")
+
+
+class JobStatus(Contract):
+    """What the statuses of the job kinds share."""
+
+    observed_generation: int | None = Field(None, ge=0, description="The generation this status was decided for.")
+    phase: str | None = Field(None, max_length=32, description="What it does now, for people; decide by conditions.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ready, Reconciling and Stalled (kstatus); Complete, Failed and Suspended (batch/v1).",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    work_digest: str | None = Field(None, max_length=64, description="Digest of the part of the spec that is the work.")
+    attempts: list[Attempt] = Field(
+        default_factory=list, max_length=10, description="The last runs, oldest first; older ones are cut."
+    )
+    failures: int = Field(0, ge=0, description="Attempts that counted against backoffLimit.")
+    retry_at: str | None = Field(None, description="When the next attempt starts (RFC 3339), while one waits.")
+    started_at: str | None = Field(None, description="When the first attempt started (RFC 3339).")
+    finished_at: str | None = Field(None, description="When it became Complete or Failed (RFC 3339).")
+    display: Display | None = Field(None, description="Texts for the columns of kubectl get.")
+
+
+def resource(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of one of our kinds, as `kubectl apply` takes it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }

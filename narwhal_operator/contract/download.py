@@ -1,0 +1,186 @@
+"""DownloadJob: spec and status. The CRD is generated from these models."""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field, field_validator
+
+from narwhal_operator.contract.base import (
+    BucketName,
+    Contract,
+    Duration,
+    ObjectKey,
+    Quantity,
+    Rule,
+    seconds_of,
+)
+from narwhal_operator.contract.common import (
+    CaBundleSource,
+    HeadersSource,
+    JobStatus,
+    LocalRef,
+    OneOf,
+    Suspendable,
+    exactly_one,
+)
+
+KIND: Final = "DownloadJob"
+
+Url = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?://[^\s@/]+(/\S*|\?\S*)?$")]
+"""An http or https URL without credentials in it (those belong into headersFrom)."""
+
+
+class HttpSource(Contract):
+    """One file, served by one or more mirrors over HTTP."""
+
+    urls: list[Url] = Field(
+        min_length=1,
+        max_length=16,
+        description="Where the file is: http or https, the same file at each. Without user:password (use headersFrom).",
+    )
+    headers_from: HeadersSource | None = Field(None, description="Request headers, such as Authorization.")
+    ca_bundle_from: CaBundleSource | None = Field(None, description="Certificate authority to trust beside the public.")
+
+
+class Seed(Contract):
+    """How long to upload to other peers after the download is done."""
+
+    ratio: float = Field(0, ge=0, le=100, description="Uploaded bytes over downloaded; 0 stops at once.")
+    time: Duration | None = Field(None, description="At most this long.")
+
+
+class TorrentSource(OneOf):
+    """A torrent, by magnet link or by the URL of its .torrent file."""
+
+    one_of: ClassVar[str] = "torrent"
+    exempt: ClassVar[frozenset[str]] = frozenset({"files", "stall_timeout", "seed"})
+    cel: ClassVar[tuple[Rule, ...]] = (exactly_one("magnet", "url", of="torrent"),)
+
+    magnet: Annotated[str, Field(max_length=4096, pattern=r"^magnet:\?\S+$")] | None = Field(
+        None, description="A magnet link with an xt parameter."
+    )
+    url: Url | None = Field(None, description="URL of a .torrent file.")
+    files: list[Annotated[str, Field(min_length=1, max_length=512)]] | None = Field(
+        None, min_length=1, max_length=64, description="Glob patterns of the files to take; absent takes all."
+    )
+    stall_timeout: Duration = Field("30m", description="End the attempt when nothing arrives for this long.")
+    seed: Seed | None = Field(None, description="Seeding after the download; absent does not seed.")
+
+
+class Source(OneOf):
+    """Where the content comes from."""
+
+    one_of: ClassVar[str] = "source"
+    cel: ClassVar[tuple[Rule, ...]] = (exactly_one("http", "torrent", of="source"),)
+
+    http: HttpSource | None = Field(None, description="A file over HTTP or HTTPS.")
+    torrent: TorrentSource | None = Field(None, description="A torrent.")
+
+
+class Checksum(OneOf):
+    """The digest the content must have."""
+
+    one_of: ClassVar[str] = "checksum"
+    cel: ClassVar[tuple[Rule, ...]] = (exactly_one("sha256", "sha512", "sha1", "md5", "url", of="checksum"),)
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = Field(None, description="64 hex digits.")
+    sha512: Annotated[str, Field(pattern="^[0-9a-fA-F]{128}$")] | None = Field(None, description="128 hex digits.")
+    sha1: Annotated[str, Field(pattern="^[0-9a-fA-F]{40}$")] | None = Field(None, description="40 hex digits.")
+    md5: Annotated[str, Field(pattern="^[0-9a-fA-F]{32}$")] | None = Field(None, description="32 hex digits.")
+    url: Url | None = Field(None, description="URL of a checksum file (SHA256SUMS style) that lists the file's name.")
+
+
+class Destination(Contract):
+    """Where the file goes."""
+
+    bucket: BucketName = Field(description="Bucket; it must exist.")
+    key: ObjectKey = Field(description="Key of the object. It appears only when the whole file is there and checked.")
+    storage_ref: LocalRef | None = Field(
+        None, description="Secret with endpoint, region, accessKeyId, secretAccessKey; absent uses narwhal-storage."
+    )
+
+
+class DownloadOptions(Suspendable):
+    """How to download: what a MediaLibrary's downloadTemplate may set too."""
+
+    connections: int = Field(8, ge=1, le=64, description="At most this many connections to the source at once.")
+    max_bytes: Quantity | None = Field(None, description="Refuse a file larger than this, such as 50Gi.")
+    bandwidth_limit: Quantity | None = Field(None, description="Bytes per second at most, such as 100Mi.")
+    stall_timeout: Duration = Field(
+        "60s",
+        description="End the attempt when no byte arrives for this long; 1s at least.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "duration(self) >= duration('1s')", "message": "stallTimeout must be at least 1s"}
+            ]
+        },
+    )
+
+    @field_validator("stall_timeout")
+    @classmethod
+    def _at_least_a_second(cls, value: str) -> str:
+        if seconds_of(value) < 1:
+            raise ValueError("stallTimeout must be at least 1s")
+        return value
+
+
+class DownloadJobSpec(DownloadOptions):
+    """Fetch one source into one object."""
+
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule("self.source == oldSelf.source", "source is immutable; create another DownloadJob"),
+        Rule("self.destination == oldSelf.destination", "destination is immutable; create another DownloadJob"),
+        Rule(
+            "has(self.checksum) == has(oldSelf.checksum) && (!has(self.checksum) || self.checksum == oldSelf.checksum)",
+            "checksum is immutable; create another DownloadJob",
+        ),
+    )
+
+    source: Source = Field(description="Where the content comes from: exactly one of http, torrent.")
+    checksum: Checksum | None = Field(None, description="The digest the content must have, checked while it streams.")
+    destination: Destination = Field(description="Where the file goes.")
+
+
+class MediaFacts(Contract):
+    """What a probe says of a file, so that a library can show it."""
+
+    container: str = Field(max_length=64, description="Container format, such as mov,mp4.")
+    duration_seconds: float | None = Field(None, ge=0, description="Duration in seconds.")
+    streams: list[Annotated[str, Field(max_length=128)]] = Field(
+        default_factory=list, max_length=32, description="One line a stream."
+    )
+
+
+class Artifact(Contract):
+    """The object a DownloadJob made."""
+
+    bucket: str = Field(max_length=63, description="Bucket of the object.")
+    key: str = Field(max_length=1024, description="Key of the object.")
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the content, hex.")
+    content_type: str | None = Field(None, max_length=255, description="Media type, from the content itself.")
+    media: MediaFacts | None = Field(None, description="What a probe says of it.")
+
+
+class DownloadProgress(Contract):
+    """How far the download is."""
+
+    percent: int | None = Field(None, ge=0, le=100, description="Percent of the bytes; absent if the size is unknown.")
+    bytes_done: int = Field(0, ge=0, description="Bytes that are stored.")
+    bytes_total: int | None = Field(None, ge=0, description="Bytes in all, when the source says so.")
+    bytes_per_second: int | None = Field(None, ge=0, description="Smoothed rate.")
+    eta_seconds: int | None = Field(None, ge=0, description="Seconds that remain at this rate.")
+    bytes_refetched: int | None = Field(None, ge=0, description="Bytes fetched more than once.")
+    connections: int | None = Field(None, ge=0, description="Connections open now.")
+    mirror: str | None = Field(None, max_length=255, description="Host the bytes come from.")
+
+
+class DownloadJobStatus(JobStatus):
+    """What is seen of a DownloadJob."""
+
+    progress: DownloadProgress | None = Field(None, description="How far the download is.")
+    artifact: Artifact | None = Field(None, description="The object made, once Complete.")
+
+
+DownloadPhase = Literal[
+    "Pending", "Starting", "Connecting", "Downloading", "Verifying", "Complete", "Failed", "Suspended"
+]

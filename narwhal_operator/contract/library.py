@@ -1,0 +1,105 @@
+"""MediaLibrary: spec and status, and the children an item stands for."""
+
+from typing import Annotated, ClassVar, Final, Self
+
+from pydantic import Field, model_validator
+
+from narwhal_operator.contract.base import Contract, Rule
+from narwhal_operator.contract.common import JobStatus, LocalRef
+from narwhal_operator.contract.download import Checksum, Destination, DownloadJobSpec, DownloadOptions, Source
+from narwhal_operator.contract.naming import child_name
+from narwhal_operator.contract.transcode import Input, Output, TranscodeOptions, TranscodingJobSpec
+
+KIND: Final = "MediaLibrary"
+
+
+class Item(Contract):
+    """One title."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = Field(
+        description="Name of the title; part of the names and keys of what is made of it."
+    )
+    source: Source = Field(description="Where the content comes from.")
+    checksum: Checksum | None = Field(None, description="The digest the content must have.")
+
+
+class MediaLibrarySpec(Contract):
+    """Titles to fetch and to transcode alike."""
+
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule("self.output == oldSelf.output", "output is immutable; create another MediaLibrary"),
+    )
+
+    items: list[Item] = Field(
+        min_length=1,
+        max_length=256,
+        description="The titles; one DownloadJob and one TranscodingJob each.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    download_template: DownloadOptions = Field(default_factory=DownloadOptions, description="Applies to each download.")
+    transcode_template: TranscodeOptions = Field(
+        default_factory=TranscodeOptions, description="Applies to each transcode."
+    )
+    output: Output = Field(description="Each title goes to PREFIX/NAME; its source to PREFIX/NAME/source.")
+    max_concurrent_items: int = Field(4, ge=1, le=256, description="Titles that are worked on at once.")
+    suspend: bool = Field(False, description="true suspends every title that is not finished.")
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [item.name for item in self.items]
+        if len(set(names)) != len(names):
+            raise ValueError("items must have different names")
+        return self
+
+    def download_spec(self, item: Item) -> DownloadJobSpec:
+        """The DownloadJob spec of one title."""
+        destination = Destination(
+            bucket=self.output.bucket,
+            key=f"{self.output.prefix}/{item.name}/source",
+            storage_ref=self.output.storage_ref,
+        )
+        options = _explicit(self.download_template) | self._suspension(self.download_template.suspend)
+        return DownloadJobSpec(source=item.source, checksum=item.checksum, destination=destination, **options)
+
+    def transcode_spec(self, library: str, item: Item) -> TranscodingJobSpec:
+        """The TranscodingJob spec of one title of the library of this name."""
+        output = Output(
+            bucket=self.output.bucket,
+            prefix=f"{self.output.prefix}/{item.name}",
+            storage_ref=self.output.storage_ref,
+        )
+        source = Input(download_job_ref=LocalRef(name=child_name(library, item.name)))
+        options = _explicit(self.transcode_template) | self._suspension(self.transcode_template.suspend)
+        return TranscodingJobSpec(input=source, output=output, **options)
+
+    def _suspension(self, template: bool) -> dict[str, object]:
+        return {"suspend": True} if self.suspend or template else {}
+
+
+def _explicit(options: Contract) -> dict[str, object]:
+    return {name: getattr(options, name) for name in options.model_fields_set}
+
+
+class ItemStatus(Contract):
+    """How far one title is."""
+
+    name: str = Field(max_length=63, description="Name of the title.")
+    phase: str = Field(max_length=32, description="Waiting, Downloading, Transcoding, Complete or Failed.")
+    reason: str | None = Field(None, max_length=64, description="Why it failed.")
+
+
+class Counts(Contract):
+    """Titles by what they are doing."""
+
+    total: int = Field(0, ge=0, description="Titles in all.")
+    waiting: int = Field(0, ge=0, description="Titles not begun.")
+    active: int = Field(0, ge=0, description="Titles that are downloading or transcoding.")
+    complete: int = Field(0, ge=0, description="Titles that play.")
+    failed: int = Field(0, ge=0, description="Titles that failed.")
+
+
+class MediaLibraryStatus(JobStatus):
+    """What is seen of a MediaLibrary."""
+
+    counts: Counts | None = Field(None, description="Titles by what they are doing.")
+    items: list[ItemStatus] = Field(default_factory=list, max_length=256, description="Each title.")

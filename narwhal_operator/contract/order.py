@@ -1,0 +1,97 @@
+"""The order: the one file a worker reads, and how it is made of a spec.
+
+It holds no secret: credentials and headers are named by the directory they are mounted at.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter
+
+from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.download import DownloadJobSpec
+from narwhal_operator.contract.transcode import TranscodingJobSpec
+
+MOUNT: Final = "/narwhal"
+"""Where a worker pod finds its order and its Secrets."""
+ORDER_FILE: Final = f"{MOUNT}/order/order.json"
+OUTPUT_STORE: Final = f"{MOUNT}/store"
+INPUT_STORE: Final = f"{MOUNT}/input-store"
+HEADERS: Final = f"{MOUNT}/headers"
+CA_BUNDLE: Final = f"{MOUNT}/ca/ca.crt"
+SCRATCH: Final = "/work"
+PROGRESS_PORT: Final = 9090
+
+
+class S3Store(Contract):
+    """An S3 store: a directory with the files endpoint, region, accessKeyId, secretAccessKey, caBundle (optional)."""
+
+    type: Literal["s3"] = "s3"
+    credentials: str = Field(description="Directory the Secret is mounted at.")
+    secret: str = Field(description="Name of that Secret, for messages.")
+
+
+class DirectoryStore(Contract):
+    """A directory as a store: the object bucket/key is the file ROOT/bucket/key."""
+
+    type: Literal["directory"] = "directory"
+    root: str = Field(description="Absolute path of the directory.")
+
+
+Store = Annotated[S3Store | DirectoryStore, Field(discriminator="type")]
+
+
+class ObjectLocation(Contract):
+    """An object in a store."""
+
+    store: Store
+    bucket: str
+    key: str
+
+
+class OrderHead(Contract):
+    """Whose order it is."""
+
+    uid: str = Field(max_length=64, description="UID of the resource; in a local run derived from the manifest.")
+    namespace: str = Field(max_length=63)
+    name: str = Field(max_length=253)
+    attempt: int = Field(ge=1)
+    work_digest: str = Field(max_length=64)
+    task: Literal["Run", "Sweep"] = Field(
+        "Run",
+        description="Sweep removes what unfinished attempts of this resource left in the store, and nothing else.",
+    )
+
+
+class DownloadOrder(Contract):
+    """Fetch one source into one object."""
+
+    kind: Literal["DownloadJob"] = "DownloadJob"
+    head: OrderHead
+    spec: DownloadJobSpec
+    destination: ObjectLocation
+    headers: str | None = Field(None, description="Directory of the headers Secret: a file a header.")
+    ca_bundle: str | None = Field(None, description="File with PEM certificates to trust as well.")
+    allowed_networks: list[str] = Field(
+        default_factory=list, description="CIDRs a source may be in beside the globally routable; the admin's word."
+    )
+
+
+class TranscodeOrder(Contract):
+    """Turn one object into one ladder."""
+
+    kind: Literal["TranscodingJob"] = "TranscodingJob"
+    head: OrderHead
+    spec: TranscodingJobSpec
+    input: ObjectLocation
+    input_sha256: str | None = Field(None, description="SHA-256 of the input, when a DownloadJob measured it.")
+    output_store: Store
+    cpus: float | None = Field(None, gt=0, description="CPUs the pod may use; absent: those of the machine.")
+
+
+WorkOrder = Annotated[DownloadOrder | TranscodeOrder, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[DownloadOrder | TranscodeOrder] = TypeAdapter(WorkOrder)
+
+
+def parse_order(text: str | bytes) -> DownloadOrder | TranscodeOrder:
+    """The order in a file's text. Raises pydantic.ValidationError."""
+    return _ADAPTER.validate_json(text)

@@ -1,0 +1,267 @@
+"""TranscodingJob: spec and status. The CRD is generated from these models."""
+
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from narwhal_operator.contract.base import (
+    Bitrate,
+    BucketName,
+    Contract,
+    Duration,
+    ObjectKey,
+    Rule,
+    seconds_of,
+)
+from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
+
+KIND: Final = "TranscodingJob"
+
+LANGUAGES_PATTERN: Final = r"^(all|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*(,[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)*)$"
+
+Manifest = Literal["HLS", "DASH"]
+
+
+def _hls() -> list[Manifest]:
+    return ["HLS"]
+
+
+class S3Input(Contract):
+    """An object in a bucket."""
+
+    bucket: BucketName = Field(description="Bucket of the object.")
+    key: ObjectKey = Field(description="Key of the object.")
+    storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
+
+
+class Input(OneOf):
+    """What to transcode."""
+
+    one_of: ClassVar[str] = "input"
+    cel: ClassVar[tuple[Rule, ...]] = (exactly_one("downloadJobRef", "s3", of="input"),)
+
+    download_job_ref: LocalRef | None = Field(None, description="A DownloadJob in this namespace; waits for it.")
+    s3: S3Input | None = Field(None, description="An object in a bucket.")
+
+
+class Output(Contract):
+    """Where the ladder goes."""
+
+    bucket: BucketName = Field(description="Bucket; it must exist.")
+    prefix: ObjectKey = Field(description="Prefix of everything written; the master playlist is PREFIX/master.m3u8.")
+    storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
+
+
+class Rendition(Contract):
+    """One rung of an explicit ladder."""
+
+    name: Annotated[str, Field(min_length=1, max_length=32, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = Field(
+        description="Name of the rung, such as 720p; part of its keys."
+    )
+    height: int = Field(ge=16, le=4320, description="Lines of the short side; odd ones are rounded to even.")
+    codec: Literal["h264"] = Field("h264", description="Video codec.")
+    max_bitrate: Bitrate | None = Field(None, description="Cap of the bit rate (VBV), such as 3M.")
+    crf: int = Field(23, ge=0, le=51, description="Constant rate factor: lower is better and larger.")
+
+
+def _unique_names(rungs: list[Rendition] | None) -> None:
+    names = [rung.name for rung in rungs or []]
+    if len(set(names)) != len(names):
+        raise ValueError("renditions must have different names")
+
+
+class Ladder(OneOf):
+    """The rungs: a preset or a list."""
+
+    one_of: ClassVar[str] = "ladder"
+    cel: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("preset", "renditions", of="ladder"),
+        Rule(
+            "!has(self.renditions) || self.renditions.all(r, self.renditions.exists_one(o, o.name == r.name))",
+            "renditions must have different names",
+        ),
+    )
+
+    preset: Literal["h264-standard", "h264-mobile"] | None = Field(
+        None, description="h264-standard: 1080p, 720p, 480p, 360p; h264-mobile: 480p, 360p, 240p. None is upscaled."
+    )
+    renditions: list[Rendition] | None = Field(
+        None, min_length=1, max_length=12, description="Explicit rungs. Those above the input are dropped, with a note."
+    )
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        _unique_names(self.renditions)
+        return self
+
+
+class Packaging(Contract):
+    """How segments and manifests are written."""
+
+    segment_duration: Duration = Field(
+        "4s",
+        description="Target duration of a segment, 1s to 10s; rounded to whole frames.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "duration(self) >= duration('1s') && duration(self) <= duration('10s')",
+                    "message": "segmentDuration must be between 1s and 10s",
+                }
+            ]
+        },
+    )
+    segment_format: Literal["fmp4"] = Field("fmp4", description="Format of the segments: fmp4 (CMAF).")
+    manifests: list[Manifest] = Field(
+        default_factory=_hls,
+        min_length=1,
+        max_length=2,
+        description="Manifests to write over the same segments. HLS is always written.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+    @field_validator("segment_duration")
+    @classmethod
+    def _bounds(cls, value: str) -> str:
+        if not 1 <= seconds_of(value) <= 10:
+            raise ValueError("segmentDuration must be between 1s and 10s")
+        return value
+
+
+class Loudness(Contract):
+    """EBU R128 loudness normalisation."""
+
+    target: float = Field(-16, ge=-70, le=-5, description="Integrated loudness in LUFS, such as -16.")
+
+
+class Audio(Contract):
+    """The audio renditions."""
+
+    codec: Literal["aac"] = Field("aac", description="Audio codec.")
+    bitrate: Bitrate = Field("128k", description="Bit rate of a stereo track.")
+    languages: Annotated[str, Field(max_length=128, pattern=LANGUAGES_PATTERN)] = Field(
+        "all", description="all, or the languages to take (BCP 47, comma-separated), such as en,de."
+    )
+    loudness: Loudness | None = Field(None, description="Loudness normalisation; absent leaves it as it is.")
+
+
+class Subtitles(Contract):
+    """What becomes of text subtitles."""
+
+    mode: Literal["None", "WebVTT"] = Field("None", description="WebVTT packages text subtitles; None drops them.")
+
+
+class Thumbnails(Contract):
+    """Thumbnail sprites."""
+
+    interval: Duration = Field("10s", description="One thumbnail each.")
+
+
+class TranscodeOptions(Suspendable):
+    """How to transcode: what a MediaLibrary's transcodeTemplate may set too."""
+
+    mode: Literal["Encode", "Plan"] = Field(
+        "Encode", description="Encode, or Plan: probe, resolve the ladder and say what would run; encodes nothing."
+    )
+    ladder: Ladder = Field(default_factory=lambda: Ladder(preset="h264-standard"), description="The rungs.")
+    packaging: Packaging = Field(default_factory=Packaging, description="How segments and manifests are written.")
+    audio: Audio = Field(default_factory=Audio, description="The audio renditions.")
+    subtitles: Subtitles | None = Field(None, description="What becomes of text subtitles.")
+    thumbnails: Thumbnails | None = Field(None, description="Thumbnail sprites; absent makes none.")
+    parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
+
+
+class TranscodingJobSpec(TranscodeOptions):
+    """Turn one input into one playable ladder."""
+
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule("self.input == oldSelf.input", "input is immutable; create another TranscodingJob"),
+        Rule("self.output == oldSelf.output", "output is immutable; create another TranscodingJob"),
+    )
+
+    input: Input = Field(description="What to transcode: exactly one of downloadJobRef, s3.")
+    output: Output = Field(description="Where the ladder goes.")
+
+
+class RungPlan(Contract):
+    """One rung as it is encoded."""
+
+    name: str = Field(max_length=32, description="Name of the rung.")
+    width: int = Field(ge=2, description="Pixels.")
+    height: int = Field(ge=2, description="Pixels.")
+    codec: str = Field(max_length=16, description="Video codec.")
+    codec_string: str | None = Field(None, max_length=64, description="RFC 6381 string, once encoded.")
+    max_bitrate: int | None = Field(None, ge=1, description="Cap in bits per second.")
+    crf: int | None = Field(None, ge=0, description="Constant rate factor.")
+    bandwidth: int | None = Field(None, ge=1, description="Measured peak in bits per second, once encoded.")
+
+
+class TranscodePlan(Contract):
+    """What the probe found and what is done about it."""
+
+    width: int = Field(ge=1, description="Width of the input as shown, in pixels.")
+    height: int = Field(ge=1, description="Height of the input as shown, in pixels.")
+    frame_rate: str = Field(max_length=24, description="Frames per second as a fraction, such as 24000/1001.")
+    duration_seconds: float = Field(ge=0, description="Duration of the input in seconds.")
+    frames: int = Field(ge=0, description="Frames of video that are expected.")
+    video_codec: str = Field(max_length=32, description="Codec of the input.")
+    audio_tracks: int = Field(0, ge=0, description="Audio tracks that are packaged.")
+    segments: int = Field(0, ge=0, description="Segments of each rung.")
+    segment_seconds: float = Field(0, ge=0, description="Duration of a segment: whole frames.")
+    rungs: list[RungPlan] = Field(default_factory=list, max_length=12, description="Rungs that are encoded.")
+    dropped: list[Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=list, max_length=12, description="Rungs that are not encoded, and why."
+    )
+    notes: list[Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=list, max_length=32, description="Corrections and omissions, such as: interlaced: deinterlaced."
+    )
+
+
+class RungProgress(Contract):
+    """How far one rung is."""
+
+    name: str = Field(max_length=32, description="Name of the rung.")
+    percent: int = Field(ge=0, le=100, description="Percent of its segments that are stored.")
+    segments_done: int = Field(0, ge=0, description="Segments that are stored.")
+
+
+class TranscodeProgress(Contract):
+    """How far the transcode is."""
+
+    percent: int = Field(0, ge=0, le=100, description="Percent of the whole; never goes back.")
+    segments_done: int = Field(0, ge=0, description="Segments of all rungs that are stored.")
+    segments_total: int = Field(0, ge=0, description="Segments of all rungs.")
+    rungs: list[RungProgress] = Field(default_factory=list, max_length=13, description="Each rung.")
+    speed: float | None = Field(None, ge=0, description="Seconds of video encoded a second.")
+    eta_seconds: int | None = Field(None, ge=0, description="Seconds that remain at this speed.")
+
+
+class VerificationSummary(Contract):
+    """What the verification before publishing found."""
+
+    checks: int = Field(ge=0, description="Checks run.")
+    failed: int = Field(ge=0, description="Checks that failed.")
+    segments: int = Field(ge=0, description="Segments read.")
+    frames: int = Field(ge=0, description="Frames of the top rung.")
+    report: str | None = Field(None, max_length=1024, description="Key of the whole report.")
+
+
+class TranscodeResult(Contract):
+    """What was published."""
+
+    master_url: str = Field(max_length=2048, description="URL of the master playlist: s3://… or file:….")
+    master_key: str = Field(max_length=1100, description="Key of the master playlist in the output bucket.")
+    manifest_key: str | None = Field(None, max_length=1100, description="Key of the DASH manifest.")
+    version: str = Field(max_length=64, description="Name of the immutable prefix that the master points to.")
+    bytes: int = Field(ge=0, description="Bytes of all objects of this version.")
+    objects: int = Field(ge=0, description="Objects of this version.")
+    duration_seconds: float = Field(ge=0, description="Duration in seconds.")
+    engine: str = Field(max_length=128, description="Versions that made it, such as ffmpeg 5.1.9.")
+    verification: VerificationSummary = Field(description="What the verification found.")
+
+
+class TranscodingJobStatus(JobStatus):
+    """What is seen of a TranscodingJob."""
+
+    plan: TranscodePlan | None = Field(None, description="What the probe found and what is done about it.")
+    progress: TranscodeProgress | None = Field(None, description="How far it is.")
+    result: TranscodeResult | None = Field(None, description="What was published, once Complete.")
