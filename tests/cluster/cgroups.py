@@ -1,0 +1,79 @@
+"""The cgroup that holds all pods, on both cgroup versions.
+
+With a root group of its own the kubelet touches no other's, and what is left of a killed cluster is known by its place.
+"""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+from tests.cluster.shell import wait_for
+
+# What a kubelet wants of cgroup v2 (`--cgroups-per-qos`); the ones a kernel lacks are left out.
+V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
+
+
+def hierarchies() -> list[Path]:
+    """The mount points of the hierarchies that pods are placed in: each of version 1, or the one of version 2.
+
+    In hybrid mode the unified hierarchy has no controllers, and neither kubelet nor runc uses it.
+    """
+    v1, v2 = [], []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        mount_point, kind = Path(before.split()[4]), after.split()[0]
+        if kind == "cgroup":
+            v1.append(mount_point)
+        elif kind == "cgroup2":
+            v2.append(mount_point)
+    return v1 or v2
+
+
+def make(name: str) -> None:
+    """Makes the group `name` in every hierarchy, fit to hold children."""
+    for hierarchy in hierarchies():
+        group = hierarchy / name
+        if (hierarchy / "cgroup.controllers").exists():
+            # Only ever added: systemd has most of them on already, and another may count on them by the time we end.
+            _enable_controllers(hierarchy)
+            group.mkdir(exist_ok=True)
+            _enable_controllers(group)
+        else:
+            group.mkdir(exist_ok=True)
+            for value in ("cpuset.cpus", "cpuset.mems"):  # empty in a new v1 group, which then can run nothing
+                if (hierarchy / value).exists():
+                    (group / value).write_text((hierarchy / value).read_text())
+
+
+def _enable_controllers(group: Path) -> None:
+    available = (group / "cgroup.controllers").read_text().split()
+    enabled = (group / "cgroup.subtree_control").read_text().split()
+    for controller in V2_CONTROLLERS:
+        if controller in available and controller not in enabled:
+            (group / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def remove(name: str, timeout: float = 20) -> None:
+    """Kills what still runs in the group and removes it with all its children; without one it does nothing.
+
+    Raises:
+        ClusterError: a process there did not end in time.
+    """
+    for hierarchy in hierarchies():
+        group = hierarchy / name
+        wait_for(f"cgroup {group} empty and removed", partial(_swept, group), timeout)
+
+
+def _swept(group: Path) -> bool:
+    """One attempt: kill what is in the tree, remove its directories from the leaves up."""
+    if not group.is_dir():
+        return True
+    for directory, _, _ in os.walk(group, topdown=False):
+        try:
+            for pid in Path(directory, "cgroup.procs").read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+            Path(directory).rmdir()
+        except OSError:
+            continue  # a process still ending keeps its group busy: the caller asks again until the deadline
+    return not group.is_dir()
