@@ -58,9 +58,10 @@ class Check:
         return value
 
 
-def matching(pattern: str) -> str:
+def matching(pattern: str, text: str = "self") -> str:
     """The CEL expression that a text matches a pattern, quoted as CEL wants it."""
-    return "self.matches('" + pattern.replace("\\", "\\\\").replace("'", "\\'") + "')"
+    quoted = pattern.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{text}.matches('{quoted}')"
 
 
 def matches(pattern: str, message: str) -> Check:
@@ -172,12 +173,14 @@ Span = Annotated[str, Field(min_length=2, max_length=_DURATION_LIMIT)]
 
 Duration = Annotated[
     Span,
-    matches(DURATION_PATTERN, "must be a duration: a number and a unit (ms, s, m or h), such as 500ms, 4s, 30m or 1h30m"),
+    matches(
+        DURATION_PATTERN, "must be a duration: a number and a unit (ms, s, m or h), such as 500ms, 4s, 30m or 1h30m"
+    ),
 ]
 """A span of time: `500ms`, `4s`, `30m`, `1h30m`."""
 
 _QUANTITY_RULE: Final = (
-    f"type(self) == int ? self > 0 : {matching(QUANTITY_PATTERN)} && !quantity(self).isLessThan(quantity('1'))"
+    f"{matching(QUANTITY_PATTERN, 'string(self)')} && !quantity(string(self)).isLessThan(quantity('1'))"
 )
 
 
@@ -251,7 +254,8 @@ TitleName = Annotated[
 
 KEY_PATTERN: Final = r"^[^/\x00-\x1f\x7f\\]+(/[^/\x00-\x1f\x7f\\]+)*$"
 _KEY: Final = matches(
-    KEY_PATTERN, "must not begin or end with /, nor hold //, a backslash or a control character; write it as in films/bbb.mp4"
+    KEY_PATTERN,
+    "must not begin or end with /, nor hold //, a backslash or a control character; write it as in films/bbb.mp4",
 )
 _NO_DOTS: Final = Check(
     "!self.split('/').exists(p, p == '.' || p == '..')",
@@ -277,3 +281,8 @@ PREFIX_LIMIT: Final = 800
 
 KeyPrefix = Annotated[str, Field(min_length=1, max_length=PREFIX_LIMIT), _KEY, _NO_DOTS, key_of_at_most(PREFIX_LIMIT)]
 """A key prefix, as an object key but shorter, for keys are made below it."""
+
+
+def clip(text: str, limit: int) -> str:
+    """A text of at most `limit` characters; a cut one ends with an ellipsis, so that it says so."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,10 +1,21 @@
 """What the kinds share: references, the pod template, attempts, conditions in a status."""
 
-from typing import Annotated, Any, ClassVar, Final, Self
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from narwhal_operator.contract.base import API_VERSION, Contract, ObjectName, Rule
+from narwhal_operator.contract.base import (
+    API_VERSION,
+    Check,
+    Contract,
+    IntOrString,
+    ObjectName,
+    Rule,
+    Timestamp,
+    matches,
+    matching,
+)
 
 DEFAULT_STORAGE_SECRET: Final = "narwhal-storage"  # noqa: S105 - the name of a Secret, not its content
 """The Secret used where a spec names no storageRef."""
@@ -13,7 +24,7 @@ DEFAULT_STORAGE_SECRET: Final = "narwhal-storage"  # noqa: S105 - the name of a 
 class LocalRef(Contract):
     """The name of an object in the same namespace."""
 
-    name: ObjectName = Field(description="Name of the object, in the same namespace.")
+    name: ObjectName = Field(description="Name of the object; it is in the same namespace.")
 
 
 class HeadersSource(Contract):
@@ -28,33 +39,69 @@ class CaBundleSource(Contract):
     config_map_ref: LocalRef = Field(description="ConfigMap with PEM certificates under the key ca.crt.")
 
 
+_AMOUNT_PATTERN: Final = r"^[0-9]{1,15}(\.[0-9]{1,9})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+
+Amount = Annotated[
+    int | Annotated[str, Field(max_length=32)],
+    IntOrString(),
+    Check(
+        matching(_AMOUNT_PATTERN, "string(self)"),
+        "must be a quantity as in a pod, such as 500m, 2 or 512Mi",
+        lambda value: re.fullmatch(_AMOUNT_PATTERN, str(value)) is not None,
+    ),
+]
+"""An amount of a resource as a pod has it: `500m`, `2`, `512Mi`."""
+
+LabelValue = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+        "must be a label value: letters, digits, -, _ and .; first and last a letter or digit",
+    ),
+]
+"""The value of a Kubernetes label."""
+
+_NOT_OURS: Final = Check(
+    "self.all(key, !key.startsWith('narwhal.dev/'))",
+    "must not hold labels under narwhal.dev/, which are Narwhal's own; use another prefix",
+    lambda labels: not any(key.startswith("narwhal.dev/") for key in labels),
+)
+
+
 class Resources(Contract):
     """Requests and limits of the worker container, as in a pod."""
 
-    requests: dict[str, int | str] | None = Field(None, description="Requests, such as cpu: 500m and memory: 512Mi.")
-    limits: dict[str, int | str] | None = Field(None, description="Limits, such as memory: 2Gi.")
+    requests: dict[str, Amount] | None = Field(
+        None, max_length=16, description="Requests, such as cpu: 500m and memory: 512Mi."
+    )
+    limits: dict[str, Amount] | None = Field(None, max_length=16, description="Limits, such as memory: 2Gi.")
 
 
 class Toleration(Contract):
     """A toleration, as in a pod."""
 
     key: Annotated[str, Field(max_length=316)] | None = Field(None, description="Taint key; absent matches all.")
-    operator: Annotated[str, Field(pattern="^(Exists|Equal)$")] | None = Field(None, description="Exists or Equal.")
-    value: Annotated[str, Field(max_length=63)] | None = Field(None, description="Taint value, with Equal.")
-    effect: Annotated[str, Field(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = Field(
+    operator: Literal["Exists", "Equal"] | None = Field(None, description="Exists or Equal; absent means Equal.")
+    value: LabelValue | None = Field(None, description="Taint value, with Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="Taint effect; absent matches all."
     )
-    toleration_seconds: int | None = Field(None, ge=0, description="Seconds a NoExecute taint is tolerated.")
+    toleration_seconds: int | None = Field(
+        None, ge=0, le=31_536_000, description="Seconds a NoExecute taint is tolerated."
+    )
 
 
 class PodTemplate(Contract):
     """What a user may set of the worker pods; everything else of them is Narwhal's."""
 
     resources: Resources | None = Field(None, description="Requests and limits of the worker container.")
-    node_selector: dict[str, str] | None = Field(None, max_length=32, description="Node labels the pods need.")
+    node_selector: dict[str, LabelValue] | None = Field(None, max_length=32, description="Node labels the pods need.")
     tolerations: list[Toleration] | None = Field(None, max_length=32, description="Taints the pods tolerate.")
     priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
-    labels: dict[str, str] | None = Field(None, max_length=32, description="Labels added to Jobs and pods.")
+    labels: Annotated[dict[str, LabelValue], _NOT_OURS] | None = Field(
+        None, max_length=32, description="Labels added to Jobs and pods; those under narwhal.dev/ are Narwhal's own."
+    )
 
 
 class Suspendable(Contract):
@@ -94,15 +141,19 @@ class OneOf(Contract):
         return self
 
 
+MESSAGE_LIMIT: Final = 1024
+"""Characters of a message in a status; `base.clip` cuts longer ones. With the bounds below a status fits in 64 KiB."""
+
+
 class Condition(Contract):
     """A condition of a status, as metav1.Condition has it."""
 
-    type: str = Field(max_length=316, description="Ready, Reconciling, Stalled, Complete, Failed or Suspended.")
-    status: str = Field(pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
-    reason: str = Field(max_length=128, description="One word for why; `narwhal explain REASON` tells more.")
-    message: str = Field("", max_length=4096, description="What, where and how to mend.")
+    type: str = Field(max_length=64, description="Ready, Reconciling, Stalled, Complete, Failed or Suspended.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: str = Field(max_length=64, description="One word for why; `narwhal explain REASON` tells more.")
+    message: str = Field("", max_length=MESSAGE_LIMIT, description="What, where and how to mend.")
     observed_generation: int | None = Field(None, ge=0, description="The generation this was decided for.")
-    last_transition_time: str = Field(description="When status last changed (RFC 3339).")
+    last_transition_time: Timestamp = Field(description="When status last changed (RFC 3339).")
 
 
 class Attempt(Contract):
@@ -112,45 +163,51 @@ class Attempt(Contract):
     job: str = Field(max_length=63, description="Name of the batch/v1 Job.")
     pod: str | None = Field(None, max_length=253, description="Name of the pod, when known.")
     node: str | None = Field(None, max_length=253, description="Node it ran on, when known.")
-    started_at: str | None = Field(None, description="When the worker started (RFC 3339).")
-    finished_at: str | None = Field(None, description="When it ended (RFC 3339).")
+    started_at: Timestamp | None = Field(None, description="When the worker started (RFC 3339).")
+    finished_at: Timestamp | None = Field(None, description="When it ended (RFC 3339).")
     reason: str | None = Field(None, max_length=64, description="How it ended; absent while it runs.")
     exit_code: int | None = Field(None, description="Exit code of the worker: the number of the reason.")
-    message: str | None = Field(None, max_length=1024, description="What, where and how to mend.")
+    message: str | None = Field(None, max_length=MESSAGE_LIMIT, description="What, where and how to mend.")
     counted: bool | None = Field(None, description="false when it does not count against backoffLimit (a disruption).")
     evidence: str | None = Field(None, max_length=1024, description="Last lines of the program that failed.")
 
 
 class Display(Contract):
-    """Short texts for the columns of `kubectl get`."""
+    """Short texts for the columns of `kubectl get`, which cannot count or format."""
 
     progress: str | None = Field(None, max_length=16, description="Such as 43%.")
     rate: str | None = Field(None, max_length=16, description="Such as 48MiB/s.")
     speed: str | None = Field(None, max_length=16, description="Such as 1.9x: seconds of video a second.")
     eta: str | None = Field(None, max_length=16, description="Such as 1m12s.")
     size: str | None = Field(None, max_length=16, description="Such as 700Mi.")
+    rungs: int | None = Field(None, ge=0, description="How many rungs are encoded.")
 
 
-class JobStatus(Contract):
-    """What the statuses of the job kinds share."""
+class CommonStatus(Contract):
+    """What all statuses share."""
 
     observed_generation: int | None = Field(None, ge=0, description="The generation this status was decided for.")
     phase: str | None = Field(None, max_length=32, description="What it does now, for people; decide by conditions.")
     conditions: list[Condition] = Field(
         default_factory=list,
-        max_length=16,
+        max_length=8,
         description="Ready, Reconciling and Stalled (kstatus); Complete, Failed and Suspended (batch/v1).",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
+    started_at: Timestamp | None = Field(None, description="When the first attempt started (RFC 3339).")
+    finished_at: Timestamp | None = Field(None, description="When it became Complete or Failed (RFC 3339).")
+    display: Display | None = Field(None, description="Texts for the columns of kubectl get.")
+
+
+class JobStatus(CommonStatus):
+    """What the statuses of the job kinds share."""
+
     work_digest: str | None = Field(None, max_length=64, description="Digest of the part of the spec that is the work.")
     attempts: list[Attempt] = Field(
         default_factory=list, max_length=10, description="The last runs, oldest first; older ones are cut."
     )
     failures: int = Field(0, ge=0, description="Attempts that counted against backoffLimit.")
-    retry_at: str | None = Field(None, description="When the next attempt starts (RFC 3339), while one waits.")
-    started_at: str | None = Field(None, description="When the first attempt started (RFC 3339).")
-    finished_at: str | None = Field(None, description="When it became Complete or Failed (RFC 3339).")
-    display: Display | None = Field(None, description="Texts for the columns of kubectl get.")
+    retry_at: Timestamp | None = Field(None, description="When the next attempt starts (RFC 3339), while one waits.")
 
 
 def resource(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from narwhal_operator.contract.base import (
     BucketName,
+    Check,
     Contract,
     Duration,
     ObjectKey,
     Quantity,
     Rule,
-    seconds_of,
+    Span,
+    lasting,
+    matches,
 )
 from narwhal_operator.contract.common import (
     CaBundleSource,
@@ -25,7 +28,15 @@ from narwhal_operator.contract.common import (
 
 KIND: Final = "DownloadJob"
 
-Url = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^https?://[^\s@/]+(/\S*|\?\S*)?$")]
+Url = Annotated[
+    str,
+    Field(min_length=8, max_length=2048),
+    matches(
+        r"^https?://[^\x00- /?#@]+([/?#][^\x00- ]*)?$",
+        "must be an http or https URL such as https://example.org/film.mp4, without blanks and without user:password@"
+        " (put an Authorization header into the Secret that headersFrom names)",
+    ),
+]
 """An http or https URL without credentials in it (those belong into headersFrom)."""
 
 
@@ -45,7 +56,20 @@ class Seed(Contract):
     """How long to upload to other peers after the download is done."""
 
     ratio: float = Field(0, ge=0, le=100, description="Uploaded bytes over downloaded; 0 stops at once.")
-    time: Duration | None = Field(None, description="At most this long.")
+    time: Duration | None = Field(
+        None, description="At most this long, such as 1h; absent: until the ratio is reached."
+    )
+
+
+Magnet = Annotated[
+    str,
+    Field(max_length=4096),
+    matches(
+        r"^magnet:\?([^\x00- &]*&)*xt=urn:bt[im]h:[^\x00- ]+$",
+        "must be a magnet link with an xt parameter, such as magnet:?xt=urn:btih:HASH",
+    ),
+]
+"""A magnet link (BEP 9) of a torrent, version 1 (btih) or 2 (btmh)."""
 
 
 class TorrentSource(OneOf):
@@ -55,14 +79,14 @@ class TorrentSource(OneOf):
     exempt: ClassVar[frozenset[str]] = frozenset({"files", "stall_timeout", "seed"})
     cel: ClassVar[tuple[Rule, ...]] = (exactly_one("magnet", "url", of="torrent"),)
 
-    magnet: Annotated[str, Field(max_length=4096, pattern=r"^magnet:\?\S+$")] | None = Field(
-        None, description="A magnet link with an xt parameter."
-    )
+    magnet: Magnet | None = Field(None, description="A magnet link with an xt parameter.")
     url: Url | None = Field(None, description="URL of a .torrent file.")
     files: list[Annotated[str, Field(min_length=1, max_length=512)]] | None = Field(
         None, min_length=1, max_length=64, description="Glob patterns of the files to take; absent takes all."
     )
-    stall_timeout: Duration = Field("30m", description="End the attempt when nothing arrives for this long.")
+    stall_timeout: Annotated[Span, lasting("1s", "24h")] = Field(
+        "30m", description="End the attempt when nothing arrives for this long; 1s to 24h."
+    )
     seed: Seed | None = Field(None, description="Seeding after the download; absent does not seed.")
 
 
@@ -76,16 +100,23 @@ class Source(OneOf):
     torrent: TorrentSource | None = Field(None, description="A torrent.")
 
 
+def _hex(digits: int) -> Check:
+    """The check that a text is a digest of so many hex digits."""
+    return matches(
+        f"^[0-9a-fA-F]{{{digits}}}$", f"must be {digits} hex digits, as the publisher's checksum file has them"
+    )
+
+
 class Checksum(OneOf):
     """The digest the content must have."""
 
     one_of: ClassVar[str] = "checksum"
     cel: ClassVar[tuple[Rule, ...]] = (exactly_one("sha256", "sha512", "sha1", "md5", "url", of="checksum"),)
 
-    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = Field(None, description="64 hex digits.")
-    sha512: Annotated[str, Field(pattern="^[0-9a-fA-F]{128}$")] | None = Field(None, description="128 hex digits.")
-    sha1: Annotated[str, Field(pattern="^[0-9a-fA-F]{40}$")] | None = Field(None, description="40 hex digits.")
-    md5: Annotated[str, Field(pattern="^[0-9a-fA-F]{32}$")] | None = Field(None, description="32 hex digits.")
+    sha256: Annotated[str, _hex(64)] | None = Field(None, max_length=64, description="64 hex digits.")
+    sha512: Annotated[str, _hex(128)] | None = Field(None, max_length=128, description="128 hex digits.")
+    sha1: Annotated[str, _hex(40)] | None = Field(None, max_length=40, description="40 hex digits.")
+    md5: Annotated[str, _hex(32)] | None = Field(None, max_length=32, description="32 hex digits.")
     url: Url | None = Field(None, description="URL of a checksum file (SHA256SUMS style) that lists the file's name.")
 
 
@@ -105,22 +136,9 @@ class DownloadOptions(Suspendable):
     connections: int = Field(8, ge=1, le=64, description="At most this many connections to the source at once.")
     max_bytes: Quantity | None = Field(None, description="Refuse a file larger than this, such as 50Gi.")
     bandwidth_limit: Quantity | None = Field(None, description="Bytes per second at most, such as 100Mi.")
-    stall_timeout: Duration = Field(
-        "60s",
-        description="End the attempt when no byte arrives for this long; 1s at least.",
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {"rule": "duration(self) >= duration('1s')", "message": "stallTimeout must be at least 1s"}
-            ]
-        },
+    stall_timeout: Annotated[Span, lasting("1s", "24h")] = Field(
+        "60s", description="End the attempt when no byte arrives for this long; 1s to 24h."
     )
-
-    @field_validator("stall_timeout")
-    @classmethod
-    def _at_least_a_second(cls, value: str) -> str:
-        if seconds_of(value) < 1:
-            raise ValueError("stallTimeout must be at least 1s")
-        return value
 
 
 class DownloadJobSpec(DownloadOptions):

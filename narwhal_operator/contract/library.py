@@ -1,24 +1,38 @@
 """MediaLibrary: spec and status, and the children an item stands for."""
 
-from typing import Annotated, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
-from narwhal_operator.contract.base import Contract, Rule
-from narwhal_operator.contract.common import JobStatus, LocalRef
+from narwhal_operator.contract import base
+from narwhal_operator.contract.base import Contract, Rule, TitleName
+from narwhal_operator.contract.common import CommonStatus, LocalRef
 from narwhal_operator.contract.download import Checksum, Destination, DownloadJobSpec, DownloadOptions, Source
 from narwhal_operator.contract.naming import child_name
 from narwhal_operator.contract.transcode import Input, Output, TranscodeOptions, TranscodingJobSpec
 
 KIND: Final = "MediaLibrary"
 
+PREFIX_LIMIT: Final = base.PREFIX_LIMIT - 64
+"""Bytes of a library's prefix: a title's own prefix is this, a slash and its name."""
+_PREFIX_MESSAGE: Final = f"output.prefix must be at most {PREFIX_LIMIT} bytes in UTF-8, for the titles' names follow it"
+
 
 class Item(Contract):
     """One title."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = Field(
-        description="Name of the title; part of the names and keys of what is made of it."
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.source == oldSelf.source",
+            "source of an item is immutable; remove the item, or add the new source under another name",
+        ),
+        Rule(
+            "has(self.checksum) == has(oldSelf.checksum) && (!has(self.checksum) || self.checksum == oldSelf.checksum)",
+            "checksum of an item is immutable; remove the item, or add it under another name",
+        ),
     )
+
+    name: TitleName = Field(description="Name of the title; part of the names and keys of what is made of it.")
     source: Source = Field(description="Where the content comes from.")
     checksum: Checksum | None = Field(None, description="The digest the content must have.")
 
@@ -28,6 +42,7 @@ class MediaLibrarySpec(Contract):
 
     cel: ClassVar[tuple[Rule, ...]] = (
         Rule("self.output == oldSelf.output", "output is immutable; create another MediaLibrary"),
+        Rule(f"size(bytes(self.output.prefix)) <= {PREFIX_LIMIT}", _PREFIX_MESSAGE),
     )
 
     items: list[Item] = Field(
@@ -36,9 +51,15 @@ class MediaLibrarySpec(Contract):
         description="The titles; one DownloadJob and one TranscodingJob each.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    download_template: DownloadOptions = Field(default_factory=DownloadOptions, description="Applies to each download.")
+    download_template: DownloadOptions = Field(
+        default_factory=DownloadOptions,
+        description="Applies to each download.",
+        json_schema_extra={"default": {}},
+    )
     transcode_template: TranscodeOptions = Field(
-        default_factory=TranscodeOptions, description="Applies to each transcode."
+        default_factory=TranscodeOptions,
+        description="Applies to each transcode.",
+        json_schema_extra={"default": {}},
     )
     output: Output = Field(description="Each title goes to PREFIX/NAME; its source to PREFIX/NAME/source.")
     max_concurrent_items: int = Field(4, ge=1, le=256, description="Titles that are worked on at once.")
@@ -49,6 +70,12 @@ class MediaLibrarySpec(Contract):
         names = [item.name for item in self.items]
         if len(set(names)) != len(names):
             raise ValueError("items must have different names")
+        return self
+
+    @model_validator(mode="after")
+    def _prefix(self) -> Self:
+        if len(self.output.prefix.encode()) > PREFIX_LIMIT:
+            raise ValueError(_PREFIX_MESSAGE)
         return self
 
     def download_spec(self, item: Item) -> DownloadJobSpec:
@@ -72,11 +99,11 @@ class MediaLibrarySpec(Contract):
         options = _explicit(self.transcode_template) | self._suspension(self.transcode_template.suspend)
         return TranscodingJobSpec(input=source, output=output, **options)
 
-    def _suspension(self, template: bool) -> dict[str, object]:
+    def _suspension(self, template: bool) -> dict[str, Any]:
         return {"suspend": True} if self.suspend or template else {}
 
 
-def _explicit(options: Contract) -> dict[str, object]:
+def _explicit(options: Contract) -> dict[str, Any]:
     return {name: getattr(options, name) for name in options.model_fields_set}
 
 
@@ -84,8 +111,8 @@ class ItemStatus(Contract):
     """How far one title is."""
 
     name: str = Field(max_length=63, description="Name of the title.")
-    phase: str = Field(max_length=32, description="Waiting, Downloading, Transcoding, Complete or Failed.")
-    reason: str | None = Field(None, max_length=64, description="Why it failed.")
+    phase: str = Field(max_length=16, description="Waiting, Downloading, Transcoding, Complete or Failed.")
+    reason: str | None = Field(None, max_length=32, description="Why it failed.")
 
 
 class Counts(Contract):
@@ -98,7 +125,7 @@ class Counts(Contract):
     failed: int = Field(0, ge=0, description="Titles that failed.")
 
 
-class MediaLibraryStatus(JobStatus):
+class MediaLibraryStatus(CommonStatus):
     """What is seen of a MediaLibrary."""
 
     counts: Counts | None = Field(None, description="Titles by what they are doing.")

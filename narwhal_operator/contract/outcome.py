@@ -356,7 +356,7 @@ class WorkOutcome(Contract):
     uid: str = Field(max_length=64)
     attempt: int = Field(ge=1)
     work_digest: str = Field(max_length=64)
-    reason: Reason
+    reason: Reason = Field(strict=False)  # by its word, from JSON that is read already
     message: str = Field("", max_length=1024)
     evidence: str | None = Field(None, max_length=1024)
     started_at: str

@@ -2,28 +2,40 @@
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from narwhal_operator.contract.base import (
     Bitrate,
     BucketName,
     Contract,
-    Duration,
+    KeyPrefix,
     ObjectKey,
     Rule,
-    seconds_of,
+    Span,
+    TitleName,
+    lasting,
+    matches,
 )
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
 
 KIND: Final = "TranscodingJob"
 
 LANGUAGES_PATTERN: Final = r"^(all|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*(,[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)*)$"
+_LANGUAGES: Final = matches(
+    LANGUAGES_PATTERN, "must be all, or language tags (BCP 47) with commas and no blanks between, such as en,de"
+)
 
 Manifest = Literal["HLS", "DASH"]
 
 
 def _hls() -> list[Manifest]:
     return ["HLS"]
+
+
+def _distinct(manifests: list[Manifest]) -> list[Manifest]:
+    if len(set(manifests)) != len(manifests):
+        raise ValueError("manifests must not be named twice")
+    return manifests
 
 
 class S3Input(Contract):
@@ -48,14 +60,14 @@ class Output(Contract):
     """Where the ladder goes."""
 
     bucket: BucketName = Field(description="Bucket; it must exist.")
-    prefix: ObjectKey = Field(description="Prefix of everything written; the master playlist is PREFIX/master.m3u8.")
+    prefix: KeyPrefix = Field(description="Prefix of everything written; the master playlist is PREFIX/master.m3u8.")
     storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
 
 
 class Rendition(Contract):
     """One rung of an explicit ladder."""
 
-    name: Annotated[str, Field(min_length=1, max_length=32, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = Field(
+    name: Annotated[TitleName, Field(max_length=32)] = Field(
         description="Name of the rung, such as 720p; part of its keys."
     )
     height: int = Field(ge=16, le=4320, description="Lines of the short side; odd ones are rounded to even.")
@@ -98,33 +110,17 @@ class Ladder(OneOf):
 class Packaging(Contract):
     """How segments and manifests are written."""
 
-    segment_duration: Duration = Field(
-        "4s",
-        description="Target duration of a segment, 1s to 10s; rounded to whole frames.",
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "duration(self) >= duration('1s') && duration(self) <= duration('10s')",
-                    "message": "segmentDuration must be between 1s and 10s",
-                }
-            ]
-        },
+    segment_duration: Annotated[Span, lasting("1s", "10s")] = Field(
+        "4s", description="Target duration of a segment, 1s to 10s; rounded to whole frames."
     )
     segment_format: Literal["fmp4"] = Field("fmp4", description="Format of the segments: fmp4 (CMAF).")
-    manifests: list[Manifest] = Field(
+    manifests: Annotated[list[Manifest], AfterValidator(_distinct)] = Field(
         default_factory=_hls,
         min_length=1,
         max_length=2,
         description="Manifests to write over the same segments. HLS is always written.",
-        json_schema_extra={"x-kubernetes-list-type": "set"},
+        json_schema_extra={"x-kubernetes-list-type": "set", "default": ["HLS"]},
     )
-
-    @field_validator("segment_duration")
-    @classmethod
-    def _bounds(cls, value: str) -> str:
-        if not 1 <= seconds_of(value) <= 10:
-            raise ValueError("segmentDuration must be between 1s and 10s")
-        return value
 
 
 class Loudness(Contract):
@@ -138,7 +134,7 @@ class Audio(Contract):
 
     codec: Literal["aac"] = Field("aac", description="Audio codec.")
     bitrate: Bitrate = Field("128k", description="Bit rate of a stereo track.")
-    languages: Annotated[str, Field(max_length=128, pattern=LANGUAGES_PATTERN)] = Field(
+    languages: Annotated[str, Field(max_length=128), _LANGUAGES] = Field(
         "all", description="all, or the languages to take (BCP 47, comma-separated), such as en,de."
     )
     loudness: Loudness | None = Field(None, description="Loudness normalisation; absent leaves it as it is.")
@@ -153,7 +149,7 @@ class Subtitles(Contract):
 class Thumbnails(Contract):
     """Thumbnail sprites."""
 
-    interval: Duration = Field("10s", description="One thumbnail each.")
+    interval: Annotated[Span, lasting("1s", "10m")] = Field("10s", description="Time from one to the next; 1s to 10m.")
 
 
 class TranscodeOptions(Suspendable):
@@ -162,9 +158,17 @@ class TranscodeOptions(Suspendable):
     mode: Literal["Encode", "Plan"] = Field(
         "Encode", description="Encode, or Plan: probe, resolve the ladder and say what would run; encodes nothing."
     )
-    ladder: Ladder = Field(default_factory=lambda: Ladder(preset="h264-standard"), description="The rungs.")
-    packaging: Packaging = Field(default_factory=Packaging, description="How segments and manifests are written.")
-    audio: Audio = Field(default_factory=Audio, description="The audio renditions.")
+    # No default in the CRD: an API server that stored preset would refuse renditions applied later (both would be set).
+    ladder: Ladder = Field(
+        default_factory=lambda: Ladder(preset="h264-standard"),
+        description="The rungs: exactly one of preset, renditions; absent means preset h264-standard.",
+    )
+    packaging: Packaging = Field(
+        default_factory=Packaging,
+        description="How segments and manifests are written.",
+        json_schema_extra={"default": {}},
+    )
+    audio: Audio = Field(default_factory=Audio, description="The audio renditions.", json_schema_extra={"default": {}})
     subtitles: Subtitles | None = Field(None, description="What becomes of text subtitles.")
     thumbnails: Thumbnails | None = Field(None, description="Thumbnail sprites; absent makes none.")
     parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
@@ -212,7 +216,7 @@ class TranscodePlan(Contract):
         default_factory=list, max_length=12, description="Rungs that are not encoded, and why."
     )
     notes: list[Annotated[str, Field(max_length=256)]] = Field(
-        default_factory=list, max_length=32, description="Corrections and omissions, such as: interlaced: deinterlaced."
+        default_factory=list, max_length=16, description="Corrections and omissions, such as: interlaced: deinterlaced."
     )
 
 
