@@ -99,8 +99,8 @@ class PodTemplate(Contract):
     node_selector: dict[str, LabelValue] | None = Field(None, max_length=32, description="Node labels the pods need.")
     tolerations: list[Toleration] | None = Field(None, max_length=32, description="Taints the pods tolerate.")
     priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
-    labels: Annotated[dict[str, LabelValue], _NOT_OURS] | None = Field(
-        None, max_length=32, description="Labels added to Jobs and pods; those under narwhal.dev/ are Narwhal's own."
+    labels: Annotated[dict[str, LabelValue], Field(max_length=32), _NOT_OURS] | None = Field(
+        None, description="Labels added to Jobs and pods; those under narwhal.dev/ are Narwhal's own."
     )
 
 
