@@ -1,0 +1,69 @@
+"""What a worker's run is given: where to work, whom to tell, when to stop, how to reach a store."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from narwhal_operator.contract.download import Artifact, DownloadProgress
+from narwhal_operator.contract.order import DirectoryStore, S3Store
+from narwhal_operator.contract.report import WorkerReport
+from narwhal_operator.contract.transcode import TranscodePlan, TranscodeProgress, TranscodeResult
+from workers.common.metrics import Metrics
+from workers.common.store import ObjectStore, open_store
+
+Kind = Literal["DownloadJob", "TranscodingJob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run that succeeded leaves: the worker's own part of the outcome."""
+
+    message: str = ""
+    artifact: Artifact | None = None
+    plan: TranscodePlan | None = None
+    result: TranscodeResult | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """The surroundings of one run. For the event loop, but `metrics` and `current`."""
+
+    scratch: Path
+    current: WorkerReport
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    metrics: Metrics = field(default_factory=Metrics)
+    alive_at: float = field(default_factory=time.monotonic)
+    _stores: dict[str, ObjectStore] = field(default_factory=dict)
+
+    def report(
+        self,
+        *,
+        phase: str | None = None,
+        download: DownloadProgress | None = None,
+        transcode: TranscodeProgress | None = None,
+        plan: TranscodePlan | None = None,
+    ) -> None:
+        """Replaces the given pieces of the current report; others stay."""
+        given = {"phase": phase, "download": download, "transcode": transcode, "plan": plan}
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        self.current = self.current.model_copy(update=changed)
+
+    def open_store(self, order: S3Store | DirectoryStore) -> ObjectStore:
+        """The store of an order, opened once. Raises WorkError(SecretNotFound | SecretInvalid)."""
+        name = order.model_dump_json()
+        if name not in self._stores:
+            self._stores[name] = open_store(order)
+        return self._stores[name]
+
+
+Run = Callable[[Any, Context], Awaitable[Result]]
+"""A worker's run of its kind of order: raises WorkError to end with a reason; is cancelled (asyncio.CancelledError) to stop."""
+
+
+def now() -> str:
+    """The time as RFC 3339 with milliseconds, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
