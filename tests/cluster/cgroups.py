@@ -15,19 +15,9 @@ V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 
 
 def hierarchies() -> list[Path]:
-    """The mount points of the hierarchies that pods are placed in: each of version 1, or the one of version 2.
-
-    In hybrid mode the unified hierarchy has no controllers, and neither kubelet nor runc uses it.
-    """
-    v1, v2 = [], []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        mount_point, kind = Path(before.split()[4]), after.split()[0]
-        if kind == "cgroup":
-            v1.append(mount_point)
-        elif kind == "cgroup2":
-            v2.append(mount_point)
-    return v1 or v2
+    """The mount points of all hierarchies: each controller's of version 1, the one of version 2, or, hybrid, both."""
+    mounts = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [Path(place.split()[4]) for place, source in mounts if source.split()[0] in {"cgroup", "cgroup2"}]
 
 
 def make(name: str) -> None:
@@ -35,6 +25,7 @@ def make(name: str) -> None:
     for hierarchy in hierarchies():
         group = hierarchy / name
         if (hierarchy / "cgroup.controllers").exists():
+            # (In hybrid mode it has no controllers to enable, but runc puts its processes there, too.)
             # Only ever added: systemd has most of them on already, and another may count on them by the time we end.
             _enable_controllers(hierarchy)
             group.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ DAYS = "365"  # longer than any test cluster lives
 
 
 def make(directory: Path, addresses: Addresses, node: str) -> None:
-    """Writes ca, apiserver, admin, controller-manager, scheduler, proxy, node (.crt and .key) and service-account.key.
+    """Writes ca, apiserver, admin, controller-manager, scheduler, proxy, node (.crt and .key) and service-account (.key and .pub).
 
     The subjects are the ones RBAC's bootstrap roles and the Node authorizer know.
     """
@@ -35,6 +35,7 @@ def make(directory: Path, addresses: Addresses, node: str) -> None:
         ]
         run([*_key_and_certificate(directory / name, subject, extensions), "-CA", directory / "ca.crt", "-CAkey", directory / "ca.key"])
     run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", directory / "service-account.key"])
+    run(["openssl", "pkey", "-in", directory / "service-account.key", "-pubout", "-out", directory / "service-account.pub"])
 
 
 def _key_and_certificate(path: Path, subject: str, extensions: list[str]) -> list[str | Path]:

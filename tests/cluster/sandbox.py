@@ -115,14 +115,18 @@ def stop(directory: Path, timeout: float = 30) -> None:
         ClusterError: one did not end in time.
     """
 
+    seen: dict[int, int | None] = {}
+
     def gone() -> bool:
-        left = marked(directory)
-        for pid in left:
+        for pid in marked(directory):
+            seen.setdefault(pid, start_time(pid))
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue  # it ended by itself, which is what we want
-        return not left
+        # A dying process loses its environment, and with it the mark, well before its files and mounts: the first
+        # process of the sandbox, which the kernel lets end last, is waited for by number.
+        return not any(started is not None and alive(pid, started) for pid, started in seen.items())
 
     wait_for(f"the end of the processes of {directory}", gone, timeout, interval=0.02)
 

@@ -1,0 +1,219 @@
+"""A single-node Kubernetes of plain processes: the real servers, a real kubelet and containerd, no container to hold them.
+
+`up` may be called again at any moment, `down` after any crash: neither trusts what the other has written down beyond
+what it can see to be true.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from tests.cluster import addons, cgroups, components, images, kubeconfig, network, paths, pki, sandbox, toolchain
+from tests.cluster.api import Api, healthy, resolves
+from tests.cluster.components import Component
+from tests.cluster.errors import ClusterError
+from tests.cluster.layout import API_PORT, NODE, Layout, Process, State
+from tests.cluster.locks import locked
+from tests.cluster.network import Addresses
+from tests.cluster.privilege import give_to_user
+from tests.cluster.shell import PATH, run, say, tail, wait_for
+
+START_TIMEOUT = 90  # seconds for any one step; the whole takes about six on two free cores
+
+
+def up(*, keep: bool) -> Layout:
+    """Starts the cluster, or finds it running, and returns where its files lie.
+
+    Args:
+        keep: whether it was asked for by hand; then tests that use it leave it running.
+
+    Raises:
+        ClusterError: a component did not start; the message names it, its log and the log's last lines.
+    """
+    layout = Layout(paths.run_directory())
+    with locked(layout.name):
+        state = layout.read_state()
+        if state is not None and is_up(layout, state):
+            if keep and not state.kept:
+                layout.write_state(replace(state, kept=True))
+            return layout
+        _remove_all(layout)
+        starter = _Starter(layout, network.free_addresses())
+        try:
+            layout.write_state(starter.start(kept=keep))
+        except BaseException:  # also Ctrl-C: nothing may go on running, but the logs are wanted
+            _stop_all(layout)
+            raise
+    return layout
+
+
+def down() -> None:
+    """Ends the cluster and removes all it made; also what a killed `up` or a crash has left. Without one it does nothing."""
+    layout = Layout(paths.run_directory())
+    with locked(layout.name):
+        _remove_all(layout)
+
+
+def load(archives: Iterable[Path]) -> None:
+    """Imports docker-archives into the node's containerd.
+
+    Raises:
+        ClusterError: no cluster is up, or an archive cannot be read.
+    """
+    layout = Layout(paths.run_directory())
+    state = layout.read_state()
+    if state is None or not is_up(layout, state):
+        raise ClusterError("no cluster is up to load images into: make cluster-up")
+    for archive in archives:
+        _import_image(layout, archive)
+
+
+def is_up(layout: Layout, state: State) -> bool:
+    """Whether every process runs and the API server is ready."""
+    processes = [state.init, *state.components.values()]
+    if not all(sandbox.alive(process.pid, process.started) for process in processes):
+        return False
+    return Api(server_url(state.addresses), layout.pki).ready()
+
+
+def server_url(addresses: Addresses) -> str:
+    """The API server's URL, from the host."""
+    return f"https://{addresses.node}:{API_PORT}"
+
+
+def _import_image(layout: Layout, archive: Path) -> None:
+    run(["ctr", "--address", layout.containerd_socket, "--namespace", "k8s.io", "images", "import", archive], timeout=600)
+
+
+def _stop_all(layout: Layout) -> None:
+    """Ends the processes and takes the cluster out of the host's network and cgroups; files stay."""
+    sandbox.stop(layout.root)
+    network.disconnect(layout.name)
+    cgroups.remove(layout.name)
+
+
+def _remove_all(layout: Layout) -> None:
+    _stop_all(layout)
+    layout.remove()
+
+
+class _Starter:
+    """One start, from an empty directory to a node that runs pods and answers DNS."""
+
+    def __init__(self, layout: Layout, addresses: Addresses) -> None:
+        self.layout = layout
+        self.addresses = addresses
+        self.init = 0
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *, kept: bool) -> State:
+        """Starts everything in order; what can be done at the same time is."""
+        layout, addresses = self.layout, self.addresses
+        say("starting a Kubernetes of processes")
+        archives = images.ensure(["pause", "coredns"])
+        layout.make()
+        self._prepare()
+        self.init = sandbox.start(layout.root)
+        network.connect(layout.name, addresses, self.init, sandbox.enter(self.init))
+        for component in (
+            components.etcd(layout),
+            components.containerd(layout, addresses),
+            components.apiserver(layout, addresses),
+        ):
+            self._spawn(component)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            imported = beside.submit(self._import, list(archives.values()))
+            self._wait("kube-apiserver", "the API server to be ready", self._api.ready)
+            imported.result()
+        later = [
+            components.controller_manager(layout),
+            components.scheduler(layout),
+            components.proxy(layout, addresses),
+            components.kubelet(layout, addresses),
+        ]
+        for component in later:
+            self._spawn(component)
+        self._kubectl_apply(addons.coredns(addresses))
+        self._wait_until_useful(later)
+        return self._state(kept)
+
+    @property
+    def _api(self) -> Api:
+        return Api(server_url(self.addresses), self.layout.pki)
+
+    def _prepare(self) -> None:
+        layout = self.layout
+        cgroups.make(layout.name)
+        if not Path("/proc/sys/net/bridge").exists():
+            # Traffic between pods of one node must pass iptables, or Services fail; Debian does not load it by itself.
+            run(["modprobe", "br_netfilter"])
+        pki.make(layout.pki, self.addresses, NODE)
+        server = server_url(self.addresses)
+        for user in ("controller-manager", "scheduler", "proxy", "node"):
+            kubeconfig.write(layout.component_kubeconfig(user), server, layout.pki, user)
+        kubeconfig.write(layout.kubeconfig, server, layout.pki, "admin")
+        give_to_user(layout.kubeconfig)
+
+    def _spawn(self, component: Component) -> None:
+        log = self.layout.logs / f"{component.name}.log"
+        argv = [*sandbox.enter(self.init), *component.argv]
+        self.running[component.name] = sandbox.spawn(argv, log, sandbox.environment(self.layout.root))
+
+    def _import(self, archives: list[Path]) -> None:
+        self._wait("containerd", "containerd to answer", self.layout.containerd_socket.exists)
+        for archive in archives:
+            _import_image(self.layout, archive)
+
+    def _kubectl_apply(self, manifests: str) -> None:
+        kubectl = [toolchain.binary("kubectl"), f"--kubeconfig={self.layout.kubeconfig}"]
+        run([*kubectl, "apply", "--server-side", "-f", "-"], stdin=manifests, env={"PATH": PATH, "HOME": str(self.layout.root)})
+
+    def _wait_until_useful(self, later: list[Component]) -> None:
+        """Waits for what a user waits for: a Ready node, the default service account, Services, names."""
+        for component in later:
+            if component.health:
+                url = component.health.format(node=self.addresses.node)
+                self._wait(component.name, "its health page", lambda url=url: healthy(url))
+        self._wait("kubelet", f"node {NODE} to be Ready", self._node_ready)
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._wait("kube-controller-manager", "the default service account", lambda: self._api.get(account) is not None)
+        name = "kubernetes.default.svc.cluster.local"
+        self._wait("kube-proxy", f"{name} by DNS", lambda: resolves(self.addresses.dns, name))
+
+    def _node_ready(self) -> bool:
+        node = self._api.get(f"/api/v1/nodes/{NODE}") or {}
+        conditions = {condition["type"]: condition["status"] for condition in node.get("status", {}).get("conditions", [])}
+        return conditions.get("Ready") == "True"
+
+    def _wait(self, name: str, what: str, check: Callable[[], bool]) -> None:
+        """Waits for `check`; ends at once when any component has ended, with that one's last words."""
+
+        def checked() -> bool:
+            for other, process in self.running.items():
+                if process.poll() is not None:
+                    raise ClusterError(f"{other} ended with {process.returncode}; {self._last_words(other)}")
+            return check()
+
+        try:
+            wait_for(f"waiting for {what}", checked, START_TIMEOUT)
+        except ClusterError as error:
+            if name in self.running and self.running[name].poll() is None:
+                raise ClusterError(f"{error}; {self._last_words(name)}") from error
+            raise
+
+    def _last_words(self, name: str) -> str:
+        log = self.layout.logs / f"{name}.log"
+        return f"its log is {log}, which ends with:\n{tail(log.read_text(errors='replace'))}"
+
+    def _state(self, kept: bool) -> State:
+        processes = {name: _recorded(process.pid) for name, process in self.running.items()}
+        return State(str(self.addresses.block), _recorded(self.init), processes, kept)
+
+
+def _recorded(pid: int) -> Process:
+    started = sandbox.start_time(pid)
+    if started is None:
+        raise ClusterError(f"process {pid} ended while the cluster came up; see the logs")
+    return Process(pid, started)
