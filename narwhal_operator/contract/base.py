@@ -21,14 +21,33 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A CEL rule of a schema (`x-kubernetes-validations`): the expression and the message that says the mend."""
+    """A CEL rule of a schema (`x-kubernetes-validations`): the expression and the message that says the mend.
+
+    `field` names the field at fault where the rule stands on the object around it. `forbidden` makes the refusal read
+    "Forbidden: MESSAGE", without the value: for what may not change, and for what must not be shown.
+    """
 
     rule: str
     message: str
+    field: str | None = None
+    forbidden: bool = False
 
     def schema(self) -> dict[str, str]:
         """The entry of `x-kubernetes-validations`."""
-        return {"rule": self.rule, "message": self.message}
+        entry = {"rule": self.rule, "message": self.message}
+        if self.field:
+            entry["fieldPath"] = f".{self.field}"
+        if self.forbidden:
+            entry["reason"] = "FieldValueForbidden"
+        return entry
+
+
+def immutable(field: str, mend: str, *, optional: bool = False) -> Rule:
+    """The rule that a field may not change once the object is made; an optional one may not come or go either."""
+    same = f"self.{field} == oldSelf.{field}"
+    if optional:
+        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
+    return Rule(same, f"{field} is immutable; {mend}", field=field, forbidden=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,7 @@ class Check:
     rule: str
     message: str
     holds: Callable[[Any], bool]
+    forbidden: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Runs `holds` after the validation of the type."""
@@ -49,7 +69,10 @@ class Check:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Adds the CEL rule to the schema of the type."""
         made = handler(schema)
-        rules = [*made.get("x-kubernetes-validations", []), Rule(self.rule, self.message).schema()]
+        rules = [
+            *made.get("x-kubernetes-validations", []),
+            Rule(self.rule, self.message, forbidden=self.forbidden).schema(),
+        ]
         return {**made, "x-kubernetes-validations": rules}
 
     def _checked(self, value: Any) -> Any:

@@ -13,6 +13,7 @@ from narwhal_operator.contract.base import (
     Quantity,
     Rule,
     Span,
+    immutable,
     lasting,
     matches,
 )
@@ -53,6 +54,7 @@ Url = Annotated[
         "!(self.startsWith('http://') || self.startsWith('https://')) || !self.split('/')[2].contains('@')",
         "must not hold user:password@; put an Authorization header into the Secret that headersFrom names",
         _bare,
+        forbidden=True,
     ),
 ]
 """An http or https URL without credentials in it (those belong into headersFrom)."""
@@ -163,12 +165,9 @@ class DownloadJobSpec(DownloadOptions):
     """Fetch one source into one object."""
 
     cel: ClassVar[tuple[Rule, ...]] = (
-        Rule("self.source == oldSelf.source", "source is immutable; create another DownloadJob"),
-        Rule("self.destination == oldSelf.destination", "destination is immutable; create another DownloadJob"),
-        Rule(
-            "has(self.checksum) == has(oldSelf.checksum) && (!has(self.checksum) || self.checksum == oldSelf.checksum)",
-            "checksum is immutable; create another DownloadJob",
-        ),
+        immutable("source", "create another DownloadJob"),
+        immutable("destination", "create another DownloadJob"),
+        immutable("checksum", "create another DownloadJob", optional=True),
     )
 
     source: Source = Field(description="Where the content comes from: exactly one of http, torrent.")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import Field, model_validator
 
 from narwhal_operator.contract import base
-from narwhal_operator.contract.base import Contract, Rule, TitleName
+from narwhal_operator.contract.base import Contract, Rule, TitleName, immutable
 from narwhal_operator.contract.common import CommonStatus, LocalRef
 from narwhal_operator.contract.download import Checksum, Destination, DownloadJobSpec, DownloadOptions, Source
 from narwhal_operator.contract.naming import child_name
@@ -15,21 +15,16 @@ KIND: Final = "MediaLibrary"
 
 PREFIX_LIMIT: Final = base.PREFIX_LIMIT - 64
 """Bytes of a library's prefix: a title's own prefix is this, a slash and its name."""
-_PREFIX_MESSAGE: Final = f"output.prefix must be at most {PREFIX_LIMIT} bytes in UTF-8, for the titles' names follow it"
+_TTL_MESSAGE: Final = "must not be set in a template, for the library would make again what was deleted; leave it out"
+_PREFIX_MESSAGE: Final = f"must be at most {PREFIX_LIMIT} bytes in UTF-8, for the titles' names follow it"
 
 
 class Item(Contract):
     """One title."""
 
     cel: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "self.source == oldSelf.source",
-            "source of an item is immutable; remove the item, or add the new source under another name",
-        ),
-        Rule(
-            "has(self.checksum) == has(oldSelf.checksum) && (!has(self.checksum) || self.checksum == oldSelf.checksum)",
-            "checksum of an item is immutable; remove the item, or add it under another name",
-        ),
+        immutable("source", "remove the item, or add the new source under another name"),
+        immutable("checksum", "remove the item, or add it under another name", optional=True),
     )
 
     name: TitleName = Field(description="Name of the title; part of the names and keys of what is made of it.")
@@ -41,8 +36,17 @@ class MediaLibrarySpec(Contract):
     """Titles to fetch and to transcode alike."""
 
     cel: ClassVar[tuple[Rule, ...]] = (
-        Rule("self.output == oldSelf.output", "output is immutable; create another MediaLibrary"),
-        Rule(f"size(bytes(self.output.prefix)) <= {PREFIX_LIMIT}", _PREFIX_MESSAGE),
+        immutable("output", "create another MediaLibrary"),
+        Rule(f"size(bytes(self.output.prefix)) <= {PREFIX_LIMIT}", _PREFIX_MESSAGE, field="output.prefix"),
+        *(
+            Rule(
+                f"!has(self.{name}.ttlSecondsAfterFinished)",
+                _TTL_MESSAGE,
+                field=f"{name}.ttlSecondsAfterFinished",
+                forbidden=True,
+            )
+            for name in ("downloadTemplate", "transcodeTemplate")
+        ),
     )
 
     items: list[Item] = Field(
@@ -73,9 +77,16 @@ class MediaLibrarySpec(Contract):
         return self
 
     @model_validator(mode="after")
+    def _no_ttl(self) -> Self:
+        for template in (self.download_template, self.transcode_template):
+            if template.ttl_seconds_after_finished is not None:
+                raise ValueError(f"ttlSecondsAfterFinished {_TTL_MESSAGE}")
+        return self
+
+    @model_validator(mode="after")
     def _prefix(self) -> Self:
         if len(self.output.prefix.encode()) > PREFIX_LIMIT:
-            raise ValueError(_PREFIX_MESSAGE)
+            raise ValueError(f"output.prefix {_PREFIX_MESSAGE}")
         return self
 
     def download_spec(self, item: Item) -> DownloadJobSpec:

@@ -13,6 +13,7 @@ from narwhal_operator.contract.base import (
     Rule,
     Span,
     TitleName,
+    immutable,
     lasting,
     matches,
 )
@@ -178,8 +179,8 @@ class TranscodingJobSpec(TranscodeOptions):
     """Turn one input into one playable ladder."""
 
     cel: ClassVar[tuple[Rule, ...]] = (
-        Rule("self.input == oldSelf.input", "input is immutable; create another TranscodingJob"),
-        Rule("self.output == oldSelf.output", "output is immutable; create another TranscodingJob"),
+        immutable("input", "create another TranscodingJob"),
+        immutable("output", "create another TranscodingJob"),
     )
 
     input: Input = Field(description="What to transcode: exactly one of downloadJobRef, s3.")
