@@ -1,0 +1,120 @@
+"""Proves, inside an image while it is built, that it has all its program needs and nothing it must not have.
+
+Called as `smoke.py operator|download|transcode` by the Dockerfile.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import os
+import pkgutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+PACKAGES: Final = {
+    "operator": ("narwhal_operator",),
+    "download": ("narwhal_operator", "workers"),
+    "transcode": ("narwhal_operator", "workers"),
+}
+FOREIGN: Final = {
+    "operator": ("workers", "narwhal_cli", "minio", "libtorrent", "pip"),
+    "download": ("narwhal_operator.core", "narwhal_operator.kube", "workers.transcode", "kopf", "kubernetes", "pip"),
+    "transcode": (
+        "narwhal_operator.core",
+        "narwhal_operator.kube",
+        "workers.download",
+        "libtorrent",
+        "kopf",
+        "kubernetes",
+        "pip",
+    ),
+}
+"""Modules an image must not have: another image's work, and what could install more."""
+LINKER: Final = next(Path("/lib64").glob("ld-linux-*"), Path("/lib/ld-linux-aarch64.so.1"))
+
+
+class SmokeError(Exception):
+    """The image is not fit to be shipped."""
+
+
+def main() -> int:
+    """Check the image this runs in."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image", choices=sorted(PACKAGES))
+    image: str = parser.parse_args().image
+    for name in modules_of(image):
+        importlib.import_module(name)
+    present = [name for name in FOREIGN[image] if is_there(name)]
+    if present:
+        raise SmokeError(f"the image {image} has what it must not have: {', '.join(present)}")
+    for program in programs():
+        check_libraries(program)
+    has_ffmpeg = Path("/usr/bin/ffmpeg").exists()
+    if has_ffmpeg != (image == "transcode"):
+        raise SmokeError(f"the image {image} {'has' if has_ffmpeg else 'lacks'} FFmpeg")
+    if has_ffmpeg:
+        check_ffmpeg()
+    return 0
+
+
+def modules_of(image: str) -> Iterator[str]:
+    """Every module of ours in the image, each `__main__` too: none starts anything when it is imported."""
+    for package in PACKAGES[image]:
+        yield package
+        paths = importlib.import_module(package).__path__
+        yield from (found.name for found in pkgutil.walk_packages(paths, f"{package}."))
+
+
+def is_there(module: str) -> bool:
+    """Whether a module could be imported."""
+    parents = module.split(".")[:-1]
+    return all(is_there(".".join(parents[: n + 1])) for n in range(len(parents))) and (
+        importlib.util.find_spec(module) is not None
+    )
+
+
+def programs() -> Iterator[Path]:
+    """The programs and libraries of the image."""
+    for root in ("/usr", "/venv"):
+        for directory, _, names in os.walk(root):
+            for name in names:
+                path = Path(directory, name)
+                if ".so" in name or path.parent == Path("/usr/bin"):
+                    yield path
+
+
+def check_libraries(program: Path) -> None:
+    """Ask the dynamic linker whether it finds every library."""
+    with program.open("rb") as content:
+        if content.read(4) != b"\x7fELF":
+            return
+    listing = subprocess.run([LINKER, "--list", program], capture_output=True, text=True, check=False).stdout
+    if "not found" in listing:
+        raise SmokeError(f"{program}:\n{listing}")
+
+
+def check_ffmpeg() -> None:
+    """Encode two seconds the way the worker does (x264 and AAC to fMP4 segments) and count the frames."""
+    with tempfile.TemporaryDirectory() as scratch:
+        playlist = Path(scratch, "media.m3u8")
+        sources = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2"]
+        codecs = ["-vf", "scale=160:90,format=yuv420p", "-c:v", "libx264", "-c:a", "aac"]
+        packaging = ["-f", "hls", "-hls_time", "1", "-hls_segment_type", "fmp4", "-hls_playlist_type", "vod"]
+        run("ffmpeg", "-nostdin", "-v", "error", *sources, *codecs, *packaging, str(playlist))
+        counting = ["-v", "error", "-count_frames", "-select_streams", "v", "-of", "csv=p=0"]
+        counted = run("ffprobe", *counting, "-show_entries", "stream=nb_read_frames", str(playlist))
+        if counted.strip().rstrip(",") != "50":
+            raise SmokeError(f"FFmpeg made {counted.strip()!r} frames of 50")
+
+
+def run(*argv: str) -> str:
+    """The standard output of a program that has to succeed."""
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True, timeout=120).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
