@@ -1,11 +1,13 @@
 """An S3 store through the `minio` client: any endpoint, region, certificate authority and addressing style."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import urllib3
+from minio.datatypes import Part
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
@@ -188,32 +190,38 @@ class S3Store:
             return PartInfo(number, self._client.add(bucket, key, upload_id, number, data), len(data))
 
     def list_parts(self, bucket: str, key: str, upload_id: str) -> tuple[PartInfo, ...]:
-        """The stored parts by number."""
-        found: list[PartInfo] = []
+        """The stored parts by number. Of a number stored twice SeaweedFS lists both: the later one is the part."""
+        found: list[Part] = []
         marker: str | None = None
         with s3_errors(self.place, f"upload of {bucket}/{key}"):
             for _ in range(11):  # at most 10,000 parts, 1,000 a page
                 page = self._client.parts(bucket, key, upload_id, marker)
-                found += [PartInfo(part.part_number, part.etag, part.size or 0) for part in page.parts]
+                found += page.parts
                 marker = page.next_part_number_marker
                 if not page.is_truncated:
                     break
-        return tuple(found)
+        found.sort(key=lambda part: (part.part_number, part.last_modified))
+        latest = {part.part_number: PartInfo(part.part_number, part.etag, part.size or 0) for part in found}
+        return tuple(latest.values())
 
     def complete_upload(self, bucket: str, key: str, upload_id: str, parts: Sequence[PartInfo]) -> ObjectInfo:
-        """Makes the parts the object, and checks that it is: some stores answer 200 with an error inside."""
+        """Makes the parts the object, and checks that it is: some stores answer 200 with an error inside.
+
+        A repeated request whose first answer was lost finds the upload gone; then the object's ETag tells whether it is
+        these parts: the MD5 of their MD5s and their number, as AWS, MinIO and SeaweedFS make it.
+        """
         what = f"{bucket}/{key}"
-        size = sum(part.size for part in parts)
         with s3_errors(self.place, what):
             try:
-                self._client.complete(bucket, key, upload_id, parts)
+                etag = self._client.complete(bucket, key, upload_id, parts)
             except S3Error as error:
-                # A retry of a request whose answer was lost finds the upload gone: then the object says how it ended.
-                if error.code != "NoSuchUpload":
+                found = self.head(bucket, key) if error.code == "NoSuchUpload" else None
+                if found is None or found.etag != _joined_etag(parts):
                     raise
+                return found
         found = self.head(bucket, key)
-        if found is None or found.size != size:
-            raise WorkError(Reason.STORE_ERROR, f"{what}: {self.place} did not make the object of {size} bytes.")
+        if found is None or found.size != sum(part.size for part in parts) or found.etag != etag:
+            raise WorkError(Reason.STORE_ERROR, f"{what}: {self.place} did not make the object of its parts.")
         return found
 
     def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
@@ -230,3 +238,11 @@ class S3Store:
         with s3_errors(self.place, f"bucket {bucket}"):
             page = self._client.uploads(bucket, prefix)
         return tuple(UploadInfo(item.object_name, item.upload_id or "", item.initiated_time) for item in page.uploads)
+
+
+def _joined_etag(parts: Sequence[PartInfo]) -> str:
+    try:
+        joined = b"".join(bytes.fromhex(part.etag) for part in parts)
+    except ValueError:  # encrypted objects have other ETags: nothing can be told by them
+        return ""
+    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"

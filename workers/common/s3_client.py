@@ -127,9 +127,11 @@ class Client(Minio):
         """ListParts: one page."""
         return self._list_parts(bucket, key, upload_id, part_number_marker=marker)
 
-    def complete(self, bucket: str, key: str, upload_id: str, parts: Sequence[PartInfo]) -> None:
-        """CompleteMultipartUpload."""
-        self._complete_multipart_upload(bucket, key, upload_id, [Part(part.number, part.etag) for part in parts])
+    def complete(self, bucket: str, key: str, upload_id: str, parts: Sequence[PartInfo]) -> str:
+        """CompleteMultipartUpload; the object's ETag."""
+        wanted = [Part(part.number, part.etag) for part in parts]
+        result = self._complete_multipart_upload(bucket, key, upload_id, wanted)
+        return (result.etag or "").strip('"')
 
     def abort(self, bucket: str, key: str, upload_id: str) -> None:
         """AbortMultipartUpload."""
