@@ -35,6 +35,11 @@ def job_name(name: str, uid: str, work: str, attempt: int) -> str:
     return bounded(name, f"{digest_of([uid, work], 8)}-{attempt}")
 
 
+def sweep_name(name: str, uid: str) -> str:
+    """The name of the Job that sweeps the store after the resource is deleted."""
+    return bounded(name, f"{digest_of([uid, 'sweep'], 8)}-sweep")
+
+
 def child_name(library: str, item: str) -> str:
     """The name of the DownloadJob and of the TranscodingJob of a title."""
     whole = f"{library}-{item}"

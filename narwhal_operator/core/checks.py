@@ -1,0 +1,114 @@
+"""Where a resource stands: small checks in order, each owns the words its user reads; the first that speaks decides."""
+
+from datetime import timedelta
+from typing import Final
+
+from narwhal_operator.contract import conditions as c
+from narwhal_operator.contract.outcome import TABLE, Class, Entry, Reason
+from narwhal_operator.core import labels
+from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
+from narwhal_operator.core.observed import RefusalKind
+from narwhal_operator.core.pods import newest, wait_of
+from narwhal_operator.core.summary import State, Verdict, Want
+from narwhal_operator.core.text import rfc3339
+
+_REFUSAL_RETRY: Final = 15.0
+"""Seconds until a Job that quota or policy refused is tried again."""
+_START_POLL: Final = 5.0
+"""Seconds between looks at a Job whose pod does not run: why it does not is not always told by an event we watch."""
+
+
+def judge(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict:
+    """Where a resource of understood spec stands, and which Job there should be."""
+    for check in (_ended, _leftovers, _refused):
+        verdict = check(case)
+        if verdict is not None:
+            return verdict
+    blocked = None if case.history.open else _retry_waits(case) or rules.blocked(case)
+    if case.spec.suspend:
+        return _suspended(case, startable=blocked is None)
+    return blocked or _pod_waits(case) or _running(case)
+
+
+def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """The last attempt decides, unless there is to be another."""
+    last = case.history.last
+    if last is None or case.history.open is not None:
+        return None
+    if last.reason == Reason.COMPLETED:
+        return Verdict(State.COMPLETE, Reason.COMPLETED, last.message or "", "Complete")
+    entry = _entry(last.reason)
+    hopeless = last.reason == Reason.POD_REFUSED or (entry is not None and entry.cls is Class.TERMINAL)
+    if not hopeless and case.history.failures <= case.spec.backoff_limit:
+        return None
+    tries = "" if hopeless else f" Given up after {case.history.failures} failures (spec.backoffLimit)."
+    return Verdict(State.FAILED, last.reason or "", f"{last.message or ''}{tries}".strip(), "Failed")
+
+
+def _leftovers(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """Two workers must not write at once: the earlier one goes first."""
+    if not case.leftovers:
+        return None
+    names = ", ".join(job.name for job in case.leftovers)
+    return Verdict(State.RECONCILING, c.RESTARTING, f"Waits for the earlier worker to stop: {names}.")
+
+
+def _refused(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """The API server did not take what this very pass asked for."""
+    refusal = case.observed.refusal
+    if refusal is None:
+        return None
+    if refusal.kind is RefusalKind.INVALID:
+        message = f"The API server refuses the Job: {refusal.message}. Correct spec.template and apply again."
+        return Verdict(State.FAILED, Reason.INVALID_ORDER, message, "Failed")
+    message = f"The API server refuses the Job: {refusal.message}"
+    retry = None if refusal.kind is RefusalKind.TERMINATING else _REFUSAL_RETRY
+    return Verdict(State.RECONCILING, Reason.POD_REFUSED, message, requeue_after=retry)
+
+
+def _retry_waits(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """An attempt has ended; the next one has its time."""
+    last, at = case.history.last, case.history.retry_at
+    if last is None or at is None or at <= case.now:
+        return None
+    entry, said = _entry(last.reason), last.message or ""
+    hint = "" if entry is None or entry.mend in said else f" {entry.mend}"
+    message = f"{said}{hint} Attempt {case.history.number} starts at {rfc3339(at)}.".strip()
+    wait = max(0.0, (at - case.now) / timedelta(seconds=1))
+    return Verdict(State.RECONCILING, last.reason or "", message, requeue_after=wait)
+
+
+def _entry(reason: str | None) -> Entry | None:
+    """The row of a reason; None for one that another version wrote and this one does not know."""
+    return TABLE[Reason(reason)] if reason is not None and reason in TABLE else None
+
+
+def _suspended(case: Case[SpecT, StatusT], *, startable: bool) -> Verdict:
+    """Its Job is there, suspended. Under Kueue there is none, for Kueue would let it run again."""
+    queued = labels.QUEUE in case.observed.resource.labels
+    want = Want.SUSPENDED if startable and not queued else Want.NONE
+    message = "spec.suspend is true; what is finished is kept. Set it to false to go on."
+    return Verdict(State.SUSPENDED, c.SUSPENDED, message, "Suspended", want)
+
+
+def _pod_waits(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """The cluster does not start the pod: its own words, while there is hope."""
+    job = case.job
+    wait = None if job is None or job.finished else wait_of(case.observed, job)
+    if wait is None:
+        return None
+    message = f"{wait.message} {TABLE[Reason.POD_REFUSED].mend}"
+    return Verdict(State.RECONCILING, Reason.POD_REFUSED, message, "Starting", Want.RUNNING, _START_POLL)
+
+
+def _running(case: Case[SpecT, StatusT]) -> Verdict:
+    """A worker runs, or soon will."""
+    report, pod = case.observed.report, newest(case.observed.pods)
+    if pod is None or not pod.running:
+        message = f"Attempt {case.history.number} starts."
+        poll = None if case.job is None else _START_POLL
+        return Verdict(State.RECONCILING, c.STARTING, message, "Starting", Want.RUNNING, poll)
+    mine = report is not None and report.attempt == case.history.number
+    phase = report.phase if report is not None and mine else "Starting"
+    message = f"Attempt {case.history.number} runs in pod {pod.name}."
+    return Verdict(State.RECONCILING, c.PROGRESSING, message, phase, Want.RUNNING)

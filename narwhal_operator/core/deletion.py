@@ -1,0 +1,65 @@
+"""The end of a resource that was deleted while its work was unfinished: stop the worker, sweep the store, let go.
+
+Bounded: when the sweep fails, takes too long or cannot even be made, the finalizer goes all the same, with an Event.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from narwhal_operator.contract import naming
+from narwhal_operator.core import labels
+from narwhal_operator.core.case import Case, Rules, SpecT, StatusT, work_of
+from narwhal_operator.core.history import history_of, parse_status
+from narwhal_operator.core.jobs import sweep_job
+from narwhal_operator.core.observed import Job, Observed
+from narwhal_operator.core.plan import DeleteJob, Event, Plan, SetFinalizer
+
+_POLL: Final = 5.0
+"""Seconds between looks, beside the events: a deletion must not hang on a lost one."""
+
+
+def decide(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT]) -> Plan:
+    """The next step of the end."""
+    resource = observed.resource
+    if labels.FINALIZER not in resource.finalizers:
+        return Plan()
+    try:
+        spec = rules.spec.from_wire(resource.spec)
+    except ValidationError:
+        return _let_go(observed, "its spec is not understood any more")
+    before = parse_status(rules.status, resource.status)
+    history = history_of(before, before.work_digest or work_of(spec))
+    return _step(Case(observed, now, spec, before, history), rules)
+
+
+def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
+    observed, policy = case.observed, case.observed.policy
+    name = naming.sweep_name(observed.resource.key.name, observed.resource.uid)
+    sweep = observed.job(name)
+    if case.now - (observed.resource.deleted_at or case.now) > timedelta(seconds=policy.sweep_timeout):
+        return _let_go(observed, f"it took longer than {policy.sweep_timeout:.0f} s", sweep)
+    if observed.refusal is not None:
+        return _let_go(observed, f"its Job was refused: {observed.refusal.message}")
+    workers = [job for job in observed.jobs if job.name != name]
+    if workers:
+        return Plan(tuple(DeleteJob(job.name, job.uid) for job in workers if not job.deleting), requeue_after=_POLL)
+    if sweep is None:
+        return Plan((sweep_job(case, rules),), requeue_after=_POLL)
+    if sweep.failed is not None:
+        return _let_go(observed, f"its Job failed: {sweep.message or sweep.failed}", sweep)
+    if sweep.complete:
+        return Plan((DeleteJob(sweep.name, sweep.uid), SetFinalizer(present=False)))
+    return Plan(requeue_after=_POLL)
+
+
+def _let_go(observed: Observed, why: str, sweep: Job | None = None) -> Plan:
+    """Give up on the sweep, and say what may be left."""
+    message = (
+        f"The sweep of the store was given up: {why}. Multipart uploads and unpublished objects of this"
+        f" {observed.resource.key.kind} (uid {observed.resource.uid}) may remain in its bucket."
+    )
+    actions = () if sweep is None or sweep.deleting else (DeleteJob(sweep.name, sweep.uid),)
+    events = (Event("Warning", "SweepIncomplete", message),)
+    return Plan((*actions, SetFinalizer(present=False)), events=events)

@@ -1,0 +1,83 @@
+"""DownloadJob: what is its own of the decision."""
+
+from datetime import datetime
+from typing import TypeAlias
+
+from narwhal_operator.contract import order as o
+from narwhal_operator.contract.common import Display
+from narwhal_operator.contract.download import Artifact, DownloadJobSpec, DownloadJobStatus, DownloadProgress
+from narwhal_operator.contract.order import DownloadOrder, ObjectLocation, OrderHead
+from narwhal_operator.core import lifecycle
+from narwhal_operator.core.case import Case, Rules, s3_store, secret_of
+from narwhal_operator.core.observed import Json, Observed
+from narwhal_operator.core.plan import Plan
+from narwhal_operator.core.summary import State, Verdict
+from narwhal_operator.core.text import percent_text, rate_text, size_text, span_text
+
+_Case: TypeAlias = Case[DownloadJobSpec, DownloadJobStatus]
+
+
+def decide(observed: Observed, now: datetime) -> Plan:
+    """What should be done about a DownloadJob."""
+    return lifecycle.decide(observed, now, RULES)
+
+
+def _unsupported(spec: DownloadJobSpec) -> str | None:
+    if spec.source.torrent is not None:
+        return "spec.source.torrent: this version downloads over HTTP only; give spec.source.http.urls in a new DownloadJob."
+    return None
+
+
+def _order(case: _Case, head: OrderHead) -> DownloadOrder:
+    destination, policy = case.spec.destination, case.observed.policy
+    http = case.spec.source.http
+    store = s3_store(o.OUTPUT_STORE, secret_of(destination.storage_ref, policy))
+    return DownloadOrder(
+        head=head,
+        spec=case.spec,
+        destination=ObjectLocation(store=store, bucket=destination.bucket, key=destination.key),
+        headers=o.HEADERS if http is not None and http.headers_from is not None else None,
+        ca_bundle=o.CA_BUNDLE if http is not None and http.ca_bundle_from is not None else None,
+        allowed_networks=list(policy.allowed_networks),
+    )
+
+
+def _facts(case: _Case, verdict: Verdict) -> Json:
+    ending = case.history.ending
+    artifact = ending.outcome.artifact if ending is not None and ending.outcome is not None else case.before.artifact
+    progress = _progress(case, artifact if verdict.state is State.COMPLETE else None)
+    return {"artifact": artifact, "progress": progress, "display": _display(progress, artifact)}
+
+
+def _progress(case: _Case, artifact: Artifact | None) -> DownloadProgress | None:
+    """The report of the open attempt over what was known: percent never goes back."""
+    before, report = case.before.progress, case.observed.report
+    if artifact is not None:
+        return DownloadProgress(percent=100, bytes_done=artifact.size, bytes_total=artifact.size)
+    opened = case.history.open
+    if report is None or report.download is None or opened is None or report.attempt != opened.number:
+        return None if before is None else before.model_copy(update={"bytes_per_second": None, "eta_seconds": None})
+    percents = [p.percent for p in (before, report.download) if p is not None and p.percent is not None]
+    return report.download.model_copy(update={"percent": max(percents, default=None)})
+
+
+def _display(progress: DownloadProgress | None, artifact: Artifact | None) -> Display | None:
+    if progress is None:
+        return None
+    return Display(
+        progress=percent_text(progress.percent),
+        rate=rate_text(progress.bytes_per_second),
+        eta=span_text(progress.eta_seconds),
+        size=size_text(artifact.size if artifact is not None else progress.bytes_total),
+    )
+
+
+RULES: Rules[DownloadJobSpec, DownloadJobStatus] = Rules(
+    spec=DownloadJobSpec,
+    status=DownloadJobStatus,
+    worker=lambda policy: policy.download,
+    unsupported=_unsupported,
+    blocked=lambda _case: None,
+    order=_order,
+    facts=_facts,
+)

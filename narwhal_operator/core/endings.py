@@ -1,0 +1,92 @@
+"""How an attempt ended: one reason from its Job and pods, never from the wording of a text."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from narwhal_operator.contract.outcome import BY_CODE, TABLE, Class, Reason, WorkOutcome
+from narwhal_operator.core.observed import Job, Pod
+
+_DEADLINE: Final = "DeadlineExceeded"  # batch/v1's reason of a Job's condition Failed
+_INTERPRETER: Final = frozenset({1, 2})  # what a Python that breaks ends with
+_SIGNALS: Final = 128  # exit codes above are 128 + the signal: the process was killed from outside
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What an outcome must say of itself to be believed."""
+
+    uid: str
+    work_digest: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one attempt ended."""
+
+    reason: Reason
+    message: str
+    pod: Pod | None = None
+    outcome: WorkOutcome | None = None
+
+    @property
+    def cls(self) -> Class:
+        """What is done about it."""
+        return TABLE[self.reason].cls
+
+
+def ending_of(job: Job | None, pods: tuple[Pod, ...], whose: Whose) -> Ending:
+    """How the attempt of a finished or vanished Job ended."""
+    if job is None:
+        return Ending(Reason.POD_LOST, "Its Job was deleted; the next attempt looks into the store for what is done.")
+    pod = _last(pods)
+    outcome = None if pod is None else believed(pod.termination, whose)
+    if outcome is not None and outcome.reason is Reason.COMPLETED:
+        return Ending(outcome.reason, outcome.message, pod, outcome)
+    if job.failed == _DEADLINE:
+        entry = TABLE[Reason.DEADLINE_EXCEEDED]
+        return Ending(Reason.DEADLINE_EXCEEDED, f"{entry.meaning} {entry.mend}", pod)
+    if outcome is not None:
+        return Ending(outcome.reason, outcome.message, pod, outcome)
+    return _wordless(job, pod)
+
+
+def believed(text: str, whose: Whose) -> WorkOutcome | None:
+    """The outcome in a termination message, if it is one of this very attempt at this very work."""
+    try:
+        outcome = WorkOutcome.model_validate_json(text)
+    except ValidationError:
+        return None
+    return outcome if Whose(outcome.uid, outcome.work_digest, outcome.attempt) == whose else None
+
+
+def _wordless(job: Job, pod: Pod | None) -> Ending:
+    """A pod that left no outcome: judged by how its container ended."""
+    if pod is None:
+        return Ending(Reason.POD_LOST, _with(TABLE[Reason.POD_LOST].meaning, job.message))
+    if pod.out_of_memory:
+        return Ending(
+            Reason.OUT_OF_MEMORY, f"{pod.name} was killed for want of memory. {_mend(Reason.OUT_OF_MEMORY)}", pod
+        )
+    code = pod.exit_code
+    if code is None or code == 0 or code > _SIGNALS:
+        how = "vanished" if code is None else f"ended with exit code {code}"
+        return Ending(Reason.POD_LOST, f"{pod.name} {how} without leaving an outcome. {_mend(Reason.POD_LOST)}", pod)
+    reason = Reason.INTERNAL_ERROR if code in _INTERPRETER else BY_CODE.get(code, Reason.INTERNAL_ERROR)
+    return Ending(reason, f"{pod.name} ended with exit code {code} without leaving an outcome. {_mend(reason)}", pod)
+
+
+def _last(pods: tuple[Pod, ...]) -> Pod | None:
+    """The pod that ended last; one that completed is preferred, for a Job may have had several."""
+    ended = [pod for pod in pods if pod.exit_code is not None]
+    return max(ended or pods, key=lambda pod: (pod.exit_code == 0, pod.finished_at or pod.created_at), default=None)
+
+
+def _mend(reason: Reason) -> str:
+    return TABLE[reason].mend
+
+
+def _with(text: str, more: str) -> str:
+    return f"{text} {more}".strip()

@@ -1,0 +1,54 @@
+"""The Jobs a resource asks for, as values; `render.job` makes manifests of them."""
+
+from narwhal_operator.contract import naming
+from narwhal_operator.contract.common import PodTemplate, Resources
+from narwhal_operator.core import labels
+from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
+from narwhal_operator.core.plan import CreateJob
+
+
+def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspend: bool) -> CreateJob:
+    """The Job of the next attempt. Where Kueue queues it, it is made suspended and Kueue lets it run."""
+    queue = case.observed.resource.labels.get(labels.QUEUE)
+    template = case.spec.template or PodTemplate()
+    return CreateJob(
+        name=case.job_name,
+        order=rules.order(case, case.head(case.history.number)),
+        resources=merged(rules.worker(case.observed.policy).resources, template.resources),
+        template=template,
+        suspend=suspend or queue is not None,
+        deadline=case.spec.active_deadline_seconds,
+        queue=queue,
+    )
+
+
+def sweep_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> CreateJob:
+    """The Job that removes what unfinished attempts left in the store."""
+    policy, key = case.observed.policy, case.observed.resource.key
+    template = case.spec.template or PodTemplate()
+    return CreateJob(
+        name=naming.sweep_name(key.name, case.observed.resource.uid),
+        order=rules.order(case, case.head()),
+        resources=merged(rules.worker(policy).resources, None),
+        template=template.model_copy(update={"resources": None, "labels": None}),
+        deadline=max(1, int(policy.sweep_timeout)),
+    )
+
+
+def merged(default: Resources, asked: Resources | None) -> Resources:
+    """The admin's defaults under what the user asks. A default that could contradict what is asked gives way."""
+    if asked is None:
+        return default
+    requests, limits = asked.requests or {}, asked.limits or {}
+    kept = {name: value for name, value in (default.requests or {}).items() if name not in limits}
+    capped = {name: value for name, value in (default.limits or {}).items() if name not in requests}
+    return Resources(requests=kept | requests or None, limits=capped | limits or None)
+
+
+def cpus(resources: Resources) -> float | None:
+    """The CPUs a limit allows; None without one."""
+    value = (resources.limits or {}).get("cpu")
+    if value is None:
+        return None
+    text = str(value)
+    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)

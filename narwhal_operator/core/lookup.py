@@ -1,0 +1,66 @@
+"""Which objects a pass has to read: names derived from the resource and its status, and what events hinted at."""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from narwhal_operator.contract import naming
+from narwhal_operator.contract.download import DownloadJobSpec
+from narwhal_operator.contract.library import KIND as LIBRARY
+from narwhal_operator.contract.transcode import KIND as TRANSCODE
+from narwhal_operator.contract.transcode import TranscodingJobSpec
+from narwhal_operator.core import labels
+from narwhal_operator.core.case import work_of
+from narwhal_operator.core.lifecycle import is_final
+from narwhal_operator.core.observed import Json, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Names of what is to be read."""
+
+    jobs: frozenset[str] = frozenset()
+    open_job: str | None = None  # the one whose pods matter
+    download: str | None = None  # the DownloadJob of the input
+    children: bool = False
+
+
+def lookup_of(resource: Resource, hinted: frozenset[str]) -> Lookup:
+    """What to read for a decision. `hinted`: unfinished Jobs of this resource that events told of."""
+    if resource.key.kind == LIBRARY:
+        return Lookup(children=True)
+    attempts = [item for item in _list(resource.status.get("attempts")) if isinstance(item, dict)]
+    last: Json = attempts[-1] if attempts else {}
+    jobs = set(hinted)
+    if last.get("job"):
+        jobs.add(last["job"])
+    if resource.deleted_at is not None:
+        jobs.add(naming.sweep_name(resource.key.name, resource.uid))
+    opened = last.get("job") if last.get("reason") is None else None
+    return Lookup(frozenset(jobs), opened, None if opened else download_ref(resource))
+
+
+def settled(resource: Resource) -> bool:
+    """Whether there is nothing to do about a resource, as far as it shows itself."""
+    if resource.deleted_at is not None or labels.FINALIZER in resource.finalizers:
+        return False
+    if resource.key.kind == LIBRARY or resource.status.get("observedGeneration") != resource.generation:
+        return False
+    model = TranscodingJobSpec if resource.key.kind == TRANSCODE else DownloadJobSpec
+    try:
+        spec = model.from_wire(resource.spec)
+    except ValidationError:
+        return is_final(resource, naming.work_digest(resource.spec))
+    return spec.ttl_seconds_after_finished is None and is_final(resource, work_of(spec))
+
+
+def download_ref(resource: Resource) -> str | None:
+    """The DownloadJob that a TranscodingJob names as its input."""
+    source = resource.spec.get("input")
+    ref = source.get("downloadJobRef") if isinstance(source, dict) else None
+    name = ref.get("name") if isinstance(ref, dict) else None
+    return name if isinstance(name, str) and resource.key.kind == TRANSCODE else None
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,60 @@
+"""Pods that do not come to run: what the cluster says, and whether waiting for it has an end."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from narwhal_operator.core.observed import Job, Observed, Pod
+
+STUCK: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+"""Reasons of a waiting container that the kubelet retries and only a person mends."""
+REPLACEMENTS: Final = 6
+"""Pods of one Job that may be disrupted before the attempt ends: past this it is no drain, it is the work (such as a
+scratch volume that is too small), and the operator's own backoff must bound it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a pod does not run, in the cluster's words, and since when if that has a bound."""
+
+    message: str
+    since: datetime | None = None
+
+    def overdue(self, now: datetime, limit: float) -> bool:
+        """Whether it has lasted longer than `limit` seconds."""
+        return self.since is not None and now - self.since > timedelta(seconds=limit)
+
+
+def wait_of(observed: Observed, job: Job) -> Wait | None:
+    """What keeps the pod of an unfinished Job from running. A cluster that is full is waited for without a bound."""
+    pod = newest(observed.pods)
+    if pod is None:
+        since = job.started_at or job.created_at
+        return Wait(observed.pod_refusal, since) if observed.pod_refusal else None
+    if pod.waiting is not None and pod.waiting[0] in STUCK:
+        reason, message = pod.waiting
+        return Wait(f"{pod.name}: {reason}: {message}", pod.scheduled_at or pod.created_at)
+    if pod.unschedulable:
+        return Wait(f"{pod.name}: no node has room: {pod.unschedulable}")
+    return None
+
+
+def newest(pods: tuple[Pod, ...]) -> Pod | None:
+    """The pod made last."""
+    return max(pods, key=lambda pod: pod.created_at, default=None)
+
+
+def thrashes(pods: tuple[Pod, ...]) -> bool:
+    """Whether the Job has replaced its pod too often."""
+    return sum(pod.failed for pod in pods) >= REPLACEMENTS

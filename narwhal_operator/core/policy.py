@@ -1,0 +1,29 @@
+"""What the admin of the operator decides for all resources; made of the settings, handed to decisions as a value."""
+
+from dataclasses import dataclass, field
+
+from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPolicy:
+    """How the pods of one kind of worker are made."""
+
+    image: str = ""
+    resources: Resources = field(default_factory=Resources)
+    scratch: str = "50Gi"  # sizeLimit of the emptyDir: a bound, nothing is reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The admin's word. Times in seconds."""
+
+    download: WorkerPolicy = field(default_factory=WorkerPolicy)
+    transcode: WorkerPolicy = field(default_factory=WorkerPolicy)
+    pull_policy: str = "IfNotPresent"
+    storage_secret: str = DEFAULT_STORAGE_SECRET
+    allowed_networks: tuple[str, ...] = ()
+    backoff_scale: float = 1.0
+    start_timeout: float = 600.0  # how long the cluster may refuse a pod before its resource is Failed
+    sweep_timeout: float = 120.0  # how long a deletion waits for its sweep
+    job_ttl: int = 3600  # finished Jobs stay this long: their pods' logs can be read
