@@ -1,0 +1,106 @@
+"""The command line. What a command does is imported by the command, for `--help` and completion should be quick."""
+
+import sys
+from typing import Annotated, Final, Literal
+
+import typer
+
+USAGE_CODE: Final = 2
+INTERNAL_CODE: Final = 11
+
+app = typer.Typer(
+    name="narwhal",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turns a video into one that plays everywhere: on this machine, with the manifests and workers of the cluster.",
+)
+
+_RUN_EPILOG: Final = """
+Examples:
+
+  narwhal run -f film.yaml --store ./media
+
+  narwhal run -f film.yaml --store 's3://localhost:9000?tls=false'
+
+  kubectl get dlj,tcj -o yaml | narwhal run -f - --store ./media -o json | jq .outcome
+
+The exit code is 0 when all is complete, else the number of the reason that failed first: narwhal explain CODE.
+"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"narwhal {version('narwhal-operator')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=_RUN_EPILOG)
+def run(
+    file: Annotated[
+        str, typer.Option("--file", "-f", metavar="FILE", help="Manifest, YAML or JSON, several documents; - is stdin.")
+    ],
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|s3://HOST:PORT",
+            help="Where objects are, in place of every storageRef: a directory (the object bucket/key is the file"
+            " DIR/bucket/key), or an S3 endpoint with ?region=NAME&tls=true|false (tls is true unless said). Plain s3://"
+            " takes AWS_ENDPOINT_URL. Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials.",
+        ),
+    ] = None,
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private",
+            help="Let downloads reach private and loopback addresses. NARWHAL_ALLOWED_NETWORKS=CIDR,… allows some only.",
+        ),
+    ] = False,
+    output: Annotated[
+        Literal["json"] | None,
+        typer.Option("--output", "-o", help="json: a line of JSON a report. The default where there is no terminal."),
+    ] = None,
+) -> None:
+    """Run DownloadJobs, TranscodingJobs and MediaLibraries on this machine, without a cluster.
+
+    Secrets and ConfigMaps in the manifest serve its references. Killed and run again, it goes on from what is stored.
+    Temporary files go to TMPDIR (default /tmp).
+    """
+    from narwhal_cli.run import Options
+    from narwhal_cli.run import run as run_manifest
+    from narwhal_cli.stores import UsageError
+
+    try:
+        code = run_manifest(Options(file, store, allow_private, output == "json"))
+    except UsageError as error:
+        sys.stderr.write(f"error: narwhal run: {error}\n")
+        code = USAGE_CODE
+    raise typer.Exit(code)
+
+
+@app.command()
+def explain(
+    reason: Annotated[
+        str | None, typer.Argument(metavar="REASON", help="A reason, such as InputDamaged, or an exit code. None: all.")
+    ] = None,
+) -> None:
+    """Tell what a reason means, what is done about it, and how to mend it."""
+    from narwhal_cli.explain import UnknownReasonError
+    from narwhal_cli.explain import explain as explain_reason
+
+    try:
+        explain_reason(reason)
+    except UnknownReasonError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise typer.Exit(USAGE_CODE) from None
