@@ -1,0 +1,164 @@
+"""What a probe found: plain values, and how they are read from ffprobe's JSON."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Final
+
+from workers.transcode.scan import Scan
+
+LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+INTERLACED: Final = frozenset({"tt", "bb", "tb", "bt"})
+"""ffprobe's field_order of interlaced video."""
+HDR: Final = frozenset({"smpte2084", "arib-std-b67"})
+"""Transfer characteristics of high dynamic range: PQ and HLG."""
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """The video stream. Width and height are coded: before rotation and sample aspect ratio."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    time_base: Fraction
+    sample_aspect: Fraction = Fraction(1)
+    rotation: int = 0
+    nominal_rate: Fraction | None = None
+    pixel_format: str = "yuv420p"
+    field_order: str = "progressive"
+    transfer: str = "unknown"
+    declared_frames: int | None = None
+
+    @property
+    def display(self) -> tuple[int, int]:
+        """Width and height as shown: square pixels, upright."""
+        width, height = round(self.width * self.sample_aspect), self.height
+        return (height, width) if self.rotation % 180 == 90 else (width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """An audio stream."""
+
+    index: int
+    codec: str
+    channels: int
+    sample_rate: int = 48000
+    language: str | None = None
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subtitle:
+    """A subtitle stream."""
+
+    index: int
+    codec: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """An input: its container, streams, and the walk over the video packets."""
+
+    container: str
+    streams: int
+    video: Video | None
+    audio: tuple[Audio, ...] = ()
+    subtitles: tuple[Subtitle, ...] = ()
+    duration: Fraction | None = None
+    """Seconds the container declares."""
+    scan: Scan | None = None
+
+    def scanned(self, scan: Scan) -> "MediaInfo":
+        """The same with the walk over its packets."""
+        return replace(self, scan=scan)
+
+
+def parse(found: Mapping[str, Any]) -> MediaInfo:
+    """The JSON object of `ffprobe -show_format -show_streams`. Raises ValueError for what ffprobe never writes."""
+    streams = [stream for stream in found.get("streams", []) if isinstance(stream, dict)]
+    container = found.get("format", {})
+    return MediaInfo(
+        container=str(container.get("format_name", "")),
+        streams=int(container.get("nb_streams", len(streams))),
+        video=_video(streams),
+        audio=tuple(_audio(stream) for stream in _of("audio", streams) if int(stream.get("channels", 0)) > 0),
+        subtitles=tuple(
+            Subtitle(int(stream["index"]), _codec(stream), _language(stream)) for stream in _of("subtitle", streams)
+        ),
+        duration=_fraction(container.get("duration")),
+    )
+
+
+def _of(kind: str, streams: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [stream for stream in streams if stream.get("codec_type") == kind]
+
+
+def _video(streams: Sequence[Mapping[str, Any]]) -> Video | None:
+    # A cover picture is a video stream to FFmpeg.
+    films = [stream for stream in _of("video", streams) if not _disposition(stream, "attached_pic")]
+    films.sort(key=lambda stream: not _disposition(stream, "default"))
+    if not films:
+        return None
+    stream = films[0]
+    aspect = _fraction(stream.get("sample_aspect_ratio")) or Fraction(1)
+    frames = str(stream.get("nb_frames", ""))
+    return Video(
+        index=int(stream["index"]),
+        codec=_codec(stream),
+        width=int(stream.get("width", 0)),
+        height=int(stream.get("height", 0)),
+        time_base=_fraction(stream.get("time_base")) or Fraction(1, 1000),
+        sample_aspect=aspect,
+        rotation=_rotation(stream),
+        nominal_rate=_fraction(stream.get("r_frame_rate")),
+        pixel_format=str(stream.get("pix_fmt", "unknown")),
+        field_order=str(stream.get("field_order", "unknown")),
+        transfer=str(stream.get("color_transfer", "unknown")),
+        declared_frames=int(frames) if frames.isdecimal() else None,
+    )
+
+
+def _audio(stream: Mapping[str, Any]) -> Audio:
+    return Audio(
+        index=int(stream["index"]),
+        codec=_codec(stream),
+        channels=int(stream.get("channels", 0)),
+        sample_rate=int(stream.get("sample_rate", 0)),
+        language=_language(stream),
+        default=_disposition(stream, "default"),
+    )
+
+
+def _codec(stream: Mapping[str, Any]) -> str:
+    return str(stream.get("codec_name", "unknown"))[:32]
+
+
+def _disposition(stream: Mapping[str, Any], name: str) -> bool:
+    return bool(stream.get("disposition", {}).get(name))
+
+
+def _language(stream: Mapping[str, Any]) -> str | None:
+    language = str(stream.get("tags", {}).get("language", "und")).strip()
+    # It becomes part of a key and of a playlist: what is no language tag is none.
+    return language if language != "und" and LANGUAGE.fullmatch(language) else None
+
+
+def _rotation(stream: Mapping[str, Any]) -> int:
+    for side in stream.get("side_data_list", []):
+        if "rotation" in side:
+            return round(float(side["rotation"])) % 360
+    return 0
+
+
+def _fraction(text: Any) -> Fraction | None:
+    """A positive fraction such as 24000/1001, 16:15 or 11.000000; None for 0/0, N/A and the like."""
+    try:
+        value = Fraction(str(text).replace(":", "/"))
+    except (ValueError, ZeroDivisionError):
+        return None
+    return value if value > 0 else None

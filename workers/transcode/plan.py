@@ -1,0 +1,106 @@
+"""The internal plan of one transcode: what is encoded, exactly. Values only; the contract's TranscodePlan is its summary."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from narwhal_operator.contract.transcode import RungPlan, TranscodePlan
+from workers.transcode.media import MediaInfo, Video
+from workers.transcode.rates import Timeline
+
+AUDIO_RATE: Final = 48_000
+AAC_FRAME: Final = 1024
+"""Samples of an AAC-LC packet, and of the encoder's priming."""
+NOTE_LENGTH: Final = 256
+NOTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One rendition of the video. Even sizes, square pixels; bit rates in bits per second."""
+
+    name: str
+    width: int
+    height: int
+    crf: int
+    max_bitrate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """One rendition of the audio: AAC-LC at 48 kHz."""
+
+    name: str
+    index: int
+    channels: int
+    bitrate: int
+    packets: int
+    language: str | None = None
+
+    @property
+    def samples(self) -> int:
+        """Samples of the whole, as its packets have them."""
+        return self.packets * AAC_FRAME
+
+    def first_packet(self, segment: int, segment_duration: Fraction) -> int:
+        """The first packet of a segment: the first that starts when the video's segment does, or after."""
+        return -(-(segment * segment_duration * AUDIO_RATE) // AAC_FRAME)
+
+    def segments(self, segment_duration: Fraction) -> int:
+        """Segments of the track."""
+        per = segment_duration * AUDIO_RATE / AAC_FRAME
+        return int((self.packets - 1) // per) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is to be done, and why."""
+
+    info: MediaInfo
+    video: Video
+    first_tick: int
+    """The first frame's time in ticks of the video stream: the output's zero."""
+    timeline: Timeline
+    rungs: tuple[Rung, ...]
+    audio: tuple[AudioTrack, ...]
+    deinterlace: bool
+    tonemap: bool
+    seekable: bool
+    """Whether the demuxer finds the key frame before a time; otherwise a tail is decoded from the start."""
+    dropped: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def origin(self) -> Fraction:
+        """The output's zero in seconds on the input's clock."""
+        return self.first_tick * self.video.time_base
+
+    def summary(self) -> TranscodePlan:
+        """The plan as the status shows it."""
+        return TranscodePlan(
+            width=max(1, self.video.display[0]),
+            height=max(1, self.video.display[1]),
+            frame_rate=f"{self.timeline.rate.numerator}/{self.timeline.rate.denominator}",
+            duration_seconds=float(self.timeline.duration),
+            frames=self.timeline.frames,
+            video_codec=self.video.codec,
+            audio_tracks=len(self.audio),
+            segments=self.timeline.segments,
+            segment_seconds=float(self.timeline.segment_duration),
+            rungs=[_rung(rung) for rung in self.rungs],
+            dropped=[line[:NOTE_LENGTH] for line in self.dropped],
+            notes=[line[:NOTE_LENGTH] for line in self.notes[:NOTES]],
+        )
+
+
+def _rung(rung: Rung) -> RungPlan:
+    return RungPlan(
+        name=rung.name,
+        width=rung.width,
+        height=rung.height,
+        codec="h264",
+        codec_string=None,
+        max_bitrate=rung.max_bitrate,
+        crf=rung.crf,
+        bandwidth=None,
+    )

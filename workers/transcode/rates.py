@@ -1,0 +1,97 @@
+"""Frame arithmetic in whole numbers: the frame rate of the output, its frames, its segments.
+
+Every time is an exact fraction of the frame rate, so that ranges of segments encoded apart join without a stitch.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+STANDARD: Final = (
+    Fraction(24000, 1001),
+    Fraction(24),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(30),
+    Fraction(48),
+    Fraction(50),
+    Fraction(60000, 1001),
+    Fraction(60),
+)
+SAME: Final = Fraction(1, 2000)
+"""Two rates are one when they differ by less than this part: 24000/1001 and 24 differ by 1/1001, while a container of
+whole milliseconds is off by less than this after a hundred frames."""
+TIMESCALE: Final = 10_000
+"""Ticks per second are at least this many, as FFmpeg's own muxer has it: players that round to coarse ticks drift."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The output's time: frame rate, frames, and frames of a segment."""
+
+    rate: Fraction
+    frames: int
+    gop: int
+
+    @property
+    def segments(self) -> int:
+        """Segments of a rung; the last one may be shorter."""
+        return -(-self.frames // self.gop)
+
+    @property
+    def timescale(self) -> int:
+        """Ticks per second in which one frame is a whole number of ticks."""
+        numerator = self.rate.numerator
+        return numerator * -(-TIMESCALE // numerator) if numerator < TIMESCALE else numerator
+
+    @property
+    def frame_ticks(self) -> int:
+        """Ticks of one frame."""
+        return int(self.timescale / self.rate)
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds of the whole."""
+        return self.frames / self.rate
+
+    @property
+    def segment_duration(self) -> Fraction:
+        """Seconds of a whole segment."""
+        return self.gop / self.rate
+
+    def frames_of(self, segment: int) -> int:
+        """Frames of the segment of this number, counted from 0."""
+        return min(self.gop, self.frames - segment * self.gop)
+
+
+def timeline(rate: Fraction, frames: int, segment_seconds: float) -> Timeline:
+    """The timeline whose segments are the wished duration, rounded to whole frames and at least one frame."""
+    wished = Fraction(segment_seconds).limit_denominator(1_000_000) * rate
+    return Timeline(rate=rate, frames=max(1, frames), gop=max(1, round(wished)))
+
+
+def output_rate(average: Fraction | None, nominal: Fraction | None, limit: int, slack: Fraction = SAME) -> Fraction:
+    """The constant frame rate for frames that come at this average rate in a stream with this nominal rate.
+
+    The nominal one (FFmpeg's r_frame_rate) where the frames agree with it up to the slack, or nearly do (a phone that
+    skips some); else the standard rate they agree with; else the next standard one. Above the limit a whole part of it.
+    """
+    average = average or nominal
+    if average is None:
+        return Fraction(25)
+    return _limited(_natural(average, nominal, slack), limit)
+
+
+def _natural(average: Fraction, nominal: Fraction | None, slack: Fraction) -> Fraction:
+    for rate in (nominal, *STANDARD):
+        if rate and abs(rate - average) <= rate * slack:
+            return rate
+    if nominal in STANDARD and average < nominal < average * Fraction(3, 2):
+        return nominal
+    if average < STANDARD[0] / 2 or average > STANDARD[-1]:
+        return average.limit_denominator(1001)
+    return next(rate for rate in STANDARD if rate >= average)
+
+
+def _limited(rate: Fraction, limit: int) -> Fraction:
+    return rate / -(-rate // limit) if rate > limit else rate
