@@ -24,8 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="A local single-node Kubernetes of processes.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the cluster (or find it running) and print the path of its KUBECONFIG")
-    up.add_argument("--for-tests", action="store_true", help="tests take it down when they end, unless it was up before")
-    commands.add_parser("down", help="stop it and remove all it made, also after a crash")
+    up.add_argument("--user", type=int, metavar="PID", help="a test process: the cluster ends with its last user; without, it stays")
+    down = commands.add_parser("down", help="stop it and remove all it made, also after a crash")
+    down.add_argument("--user", type=int, metavar="PID", help="only if no other test process uses it and it was not started by hand")
     commands.add_parser("status", help="say what runs; ends with 1 when the cluster is not up")
     commands.add_parser("binaries", help="build or fetch the programs it is made of")
     built = commands.add_parser("images", help="build images and print their sizes")
@@ -63,9 +64,9 @@ def _as_root(command: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "up":
-            sys.stdout.write(f"{process.up(keep=not arguments.for_tests).kubeconfig}\n")
+            sys.stdout.write(f"{process.up(arguments.user).kubeconfig}\n")
         case "down":
-            process.down()
+            process.down(arguments.user)
         case "binaries":
             toolchain.ensure_all()
         case "images":

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from tests.cluster import image_host
 from tests.cluster.image_store import Store
 from tests.cluster.shell import PATH, run, say
 
@@ -29,7 +30,8 @@ Dir::Cache::srcpkgcache "";
 DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
 """
 UPGRADE = "apt-get -q update && apt-get -q -y dist-upgrade && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/*"
-RECIPE = "\n".join([RELEASE, DPKG_EXCLUDES, APT_SETTINGS, UPGRADE])  # what the image's digest is made of
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **image_host.VARIABLES}
+RECIPE = "\n".join([RELEASE, DPKG_EXCLUDES, APT_SETTINGS, UPGRADE, str(ENVIRONMENT)])  # what the image's digest is made of
 
 
 def build(store: Store, tag: str, scratch: Path, volumes: list[str]) -> None:
@@ -48,8 +50,9 @@ def build(store: Store, tag: str, scratch: Path, volumes: list[str]) -> None:
     run(["cp", "-a", f"{tree}/.", mounted], timeout=600)
     store.buildah("umount", container)
     shutil.rmtree(tree)
+    settings = [word for name, value in ENVIRONMENT.items() for word in ("--env", f"{name}={value}")]
+    store.buildah("config", *settings, "--cmd", "bash", container)
     store.buildah("run", "--isolation", "chroot", "--network", "host", *volumes, container, "--", "sh", "-ec", UPGRADE, timeout=1800)
-    store.buildah("config", "--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--cmd", "bash", container)
     store.buildah("commit", "--rm", container, tag, timeout=600)
 
 

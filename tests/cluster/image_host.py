@@ -1,7 +1,9 @@
 """What an image build borrows of the host, read-only and for the build only: certificates, apt and pip settings.
 
-None of it enters an image: it is mounted while RUN steps run, from a directory only root can read (a proxy's or an
-index's URL may hold a password).
+None of it enters an image. It is mounted while RUN steps run, below a /tmp that is the host's as well: a mount point
+made in the image's own tree would stay there as an empty file or directory, in a /tmp of the host it does not (and
+neither does what RUN steps leave in /tmp). apt and pip find it by two variables of the base image, which an image
+built `FROM scratch` does not inherit.
 """
 
 import configparser
@@ -12,28 +14,26 @@ from pathlib import Path
 from tests.cluster.shell import run
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-# In a directory of its own, not over the image's bundle: update-ca-certificates replaces that one by rename, which
-# fails on a mount, and with it the installation of ca-certificates.
-BUILD_DIRECTORY = "/run/narwhal-build"
+# The bundle, too, lies here and not over the image's: update-ca-certificates replaces that one by rename, which fails
+# on a mount, and with it the installation of ca-certificates.
+BUILD_DIRECTORY = "/tmp/narwhal-build"  # noqa: S108 - in the image's file system, not in a shared /tmp
+VARIABLES = {"APT_CONFIG": f"{BUILD_DIRECTORY}/apt.conf", "PIP_CONFIG_FILE": f"{BUILD_DIRECTORY}/pip.conf"}
 
 _APT_OPTIONS = re.compile(r"^Acquire::(http|https|Retries|ForceIPv4|ForceIPv6|Check-Valid-Until|Check-Date)\b.*;$", re.MULTILINE | re.IGNORECASE)
 _PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "timeout", "proxy", "retries")
 
 
 def volumes(scratch: Path) -> list[str]:
-    """The `--volume` arguments of a build; `scratch` is filled with the files they mount."""
-    borrowed = scratch / "host"
-    borrowed.mkdir(mode=0o700)
-    arguments = []
+    """The `--volume` arguments of a build; `scratch`, which only root can enter, is filled with what they mount."""
+    temporary, borrowed = scratch / "tmp", scratch / "host"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    borrowed.mkdir()
     if CA_BUNDLE.exists():
         (borrowed / "ca.crt").write_bytes(CA_BUNDLE.read_bytes())
-    for name, text, place in (
-        ("apt.conf", _apt_settings(), "/etc/apt/apt.conf.d/00narwhal-build"),
-        ("pip.conf", _pip_settings(), "/etc/pip.conf"),
-    ):
-        (borrowed / name).write_text(text)
-        arguments += ["--volume", f"{borrowed / name}:{place}:ro"]
-    return [*arguments, "--volume", f"{borrowed}:{BUILD_DIRECTORY}:ro"]
+    (borrowed / "apt.conf").write_text(_apt_settings())
+    (borrowed / "pip.conf").write_text(_pip_settings())
+    return ["--volume", f"{temporary}:/tmp", "--volume", f"{borrowed}:{BUILD_DIRECTORY}:ro"]
 
 
 def _apt_settings() -> str:

@@ -100,15 +100,20 @@ def _build_binary(store: Store, name: str) -> None:
 def _build_target(store: Store, name: str, volumes: list[str]) -> None:
     _ensure_base(store, volumes)
     say(f"building the image {name}")
-    store.buildah(
+    try:
+        store.buildah(*_build_arguments(name, volumes), paths.REPOSITORY, timeout=BUILD_TIMEOUT)
+    except ClusterError as error:
+        raise ClusterError(f"target {name} of the Dockerfile does not build:\n{error}") from error
+
+
+def _build_arguments(name: str, volumes: list[str]) -> list[str]:
+    return [
         "build",
         *("--isolation", "chroot", "--network", "host", "--pull-never", "--layers"),
         *("--build-arg", f"BASE_IMAGE={tag(BASE)}"),
         *("--target", name, "--tag", tag(name)),
         *volumes,
-        paths.REPOSITORY,
-        timeout=BUILD_TIMEOUT,
-    )
+    ]
 
 
 def _ensure_base(store: Store, volumes: list[str]) -> None:

@@ -31,6 +31,7 @@ class State:
     block: str
     init: Process
     components: dict[str, Process]
+    users: list[Process]  # test processes that use it: the last one's end is its end
     kept: bool  # asked for by hand, or by NARWHAL_KEEP_CLUSTER: tests do not take it down
 
     @property
@@ -110,4 +111,5 @@ class Layout:
         except FileNotFoundError:
             return None
         components = {name: Process(**process) for name, process in found["components"].items()}
-        return State(found["block"], Process(**found["init"]), components, found["kept"])
+        users = [Process(**process) for process in found["users"]]
+        return State(found["block"], Process(**found["init"]), components, users, found["kept"])

@@ -23,11 +23,11 @@ from tests.cluster.shell import PATH, run, say, tail, wait_for
 START_TIMEOUT = 90  # seconds for any one step; the whole takes about six on two free cores
 
 
-def up(*, keep: bool) -> Layout:
-    """Starts the cluster, or finds it running, and returns where its files lie.
+def up(user: int | None) -> Layout:
+    """Starts the cluster, or finds it in use, and returns where its files lie.
 
     Args:
-        keep: whether it was asked for by hand; then tests that use it leave it running.
+        user: the test process that asks; with None it is asked for by hand and stays until `down()`.
 
     Raises:
         ClusterError: a component did not start; the message names it, its log and the log's last lines.
@@ -35,25 +35,53 @@ def up(*, keep: bool) -> Layout:
     layout = Layout(paths.run_directory())
     with locked(layout.name):
         state = layout.read_state()
-        if state is not None and is_up(layout, state):
-            if keep and not state.kept:
-                layout.write_state(replace(state, kept=True))
-            return layout
-        _remove_all(layout)
-        starter = _Starter(layout, network.free_addresses())
-        try:
-            layout.write_state(starter.start(kept=keep))
-        except BaseException:  # also Ctrl-C: nothing may go on running, but the logs are wanted
-            _stop_all(layout)
-            raise
+        # One that runs but has no user left is what a killed test session left behind: nobody knows what is in it.
+        if state is None or not (state.kept or _living(state)) or not is_up(layout, state):
+            state = _start_anew(layout)
+        users = _living(state) if user is None else [*_living(state), _recorded(user)]
+        layout.write_state(replace(state, users=users, kept=state.kept or user is None))
     return layout
 
 
-def down() -> None:
-    """Ends the cluster and removes all it made; also what a killed `up` or a crash has left. Without one it does nothing."""
+def _start_anew(layout: Layout) -> State:
+    _remove_all(layout)
+    try:
+        say("starting a Kubernetes of processes")
+        layout.make()
+        cgroups.make(layout.name)
+        if not Path("/proc/sys/net/bridge").exists():
+            # Traffic between pods of one node must pass iptables, or Services fail; Debian does not load it by itself.
+            run(["modprobe", "br_netfilter"])
+        init = sandbox.start(layout.root)
+        with locked("addresses"):  # a block is taken only once its route is there
+            addresses = network.free_addresses()
+            network.connect(layout.name, addresses, init, sandbox.enter(init))
+        return _Starter(layout, addresses, init).start()
+    except BaseException:  # also Ctrl-C: nothing may go on running, but the logs are wanted
+        _stop_all(layout)
+        raise
+
+
+def down(user: int | None) -> bool:
+    """Ends the cluster and removes all it made, also what a killed `up` or a crash has left; whether it did.
+
+    Args:
+        user: the test process that has done with it; others may go on, and one started by hand stays. None: whoever uses it.
+    """
     layout = Layout(paths.run_directory())
     with locked(layout.name):
+        state = layout.read_state()
+        if state is not None and user is not None:
+            others = [process for process in _living(state) if process.pid != user]
+            if others or state.kept:
+                layout.write_state(replace(state, users=others))
+                return False
         _remove_all(layout)
+    return True
+
+
+def _living(state: State) -> list[Process]:
+    return [process for process in state.users if sandbox.alive(process.pid, process.started)]
 
 
 def load(archives: Iterable[Path]) -> None:
@@ -100,23 +128,19 @@ def _remove_all(layout: Layout) -> None:
 
 
 class _Starter:
-    """One start, from an empty directory to a node that runs pods and answers DNS."""
+    """One start of the components, in a sandbox that is made, to a node that runs pods and answers DNS."""
 
-    def __init__(self, layout: Layout, addresses: Addresses) -> None:
+    def __init__(self, layout: Layout, addresses: Addresses, init: int) -> None:
         self.layout = layout
         self.addresses = addresses
-        self.init = 0
+        self.init = init
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, *, kept: bool) -> State:
+    def start(self) -> State:
         """Starts everything in order; what can be done at the same time is."""
         layout, addresses = self.layout, self.addresses
-        say("starting a Kubernetes of processes")
         archives = images.ensure(["pause", "coredns"])
-        layout.make()
         self._prepare()
-        self.init = sandbox.start(layout.root)
-        network.connect(layout.name, addresses, self.init, sandbox.enter(self.init))
         for component in (
             components.etcd(layout),
             components.containerd(layout, addresses),
@@ -137,7 +161,7 @@ class _Starter:
             self._spawn(component)
         self._kubectl_apply(addons.coredns(addresses))
         self._wait_until_useful(later)
-        return self._state(kept)
+        return self._state()
 
     @property
     def _api(self) -> Api:
@@ -145,10 +169,6 @@ class _Starter:
 
     def _prepare(self) -> None:
         layout = self.layout
-        cgroups.make(layout.name)
-        if not Path("/proc/sys/net/bridge").exists():
-            # Traffic between pods of one node must pass iptables, or Services fail; Debian does not load it by itself.
-            run(["modprobe", "br_netfilter"])
         pki.make(layout.pki, self.addresses, NODE)
         server = server_url(self.addresses)
         for user in ("controller-manager", "scheduler", "proxy", "node"):
@@ -207,9 +227,9 @@ class _Starter:
         log = self.layout.logs / f"{name}.log"
         return f"its log is {log}, which ends with:\n{tail(log.read_text(errors='replace'))}"
 
-    def _state(self, kept: bool) -> State:
+    def _state(self) -> State:
         processes = {name: _recorded(process.pid) for name, process in self.running.items()}
-        return State(str(self.addresses.block), _recorded(self.init), processes, kept)
+        return State(str(self.addresses.block), _recorded(self.init), processes, users=[], kept=False)
 
 
 def _recorded(pid: int) -> Process:
