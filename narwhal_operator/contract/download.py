@@ -185,8 +185,20 @@ class MediaFacts(Contract):
     )
 
 
+class ArtifactFile(Contract):
+    """One object of a source of several files."""
+
+    key: str = Field(max_length=1024, description="Key of the object.")
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the content, hex.")
+
+
+FILES_LISTED: Final = 64
+"""Objects a status lists at most; a termination message holds fewer (outcome.TERMINATION_LIMIT), so 4 KiB in all."""
+
+
 class Artifact(Contract):
-    """The object a DownloadJob made."""
+    """The object a DownloadJob made; of a source of several files, the main one: the largest video."""
 
     bucket: str = Field(max_length=63, description="Bucket of the object.")
     key: str = Field(max_length=1024, description="Key of the object.")
@@ -194,6 +206,12 @@ class Artifact(Contract):
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the content, hex.")
     content_type: str | None = Field(None, max_length=255, description="Media type, from the content itself.")
     media: MediaFacts | None = Field(None, description="What a probe says of it.")
+    files: list[ArtifactFile] | None = Field(
+        None,
+        max_length=FILES_LISTED,
+        description="Objects made of a source of several files: the main one first, as many as fit.",
+    )
+    file_count: int | None = Field(None, ge=1, description="Objects made in all, listed or not.")
 
 
 class DownloadProgress(Contract):
@@ -207,6 +225,12 @@ class DownloadProgress(Contract):
     bytes_refetched: int | None = Field(None, ge=0, description="Bytes fetched more than once.")
     connections: int | None = Field(None, ge=0, description="Connections open now.")
     mirror: str | None = Field(None, max_length=255, description="Host the bytes come from.")
+    peers: int | None = Field(None, ge=0, description="Peers connected now, of a torrent.")
+    availability: float | None = Field(
+        None,
+        ge=0,
+        description="Copies of the torrent among the connected peers; below 1 no peer has all that is missing.",
+    )
 
 
 class DownloadJobStatus(JobStatus):
@@ -217,5 +241,5 @@ class DownloadJobStatus(JobStatus):
 
 
 DownloadPhase = Literal[
-    "Pending", "Starting", "Connecting", "Downloading", "Verifying", "Complete", "Failed", "Suspended"
+    "Pending", "Starting", "Connecting", "Downloading", "Verifying", "Seeding", "Complete", "Failed", "Suspended"
 ]

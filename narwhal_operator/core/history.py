@@ -11,7 +11,7 @@ from narwhal_operator.contract.common import MESSAGE_LIMIT, Attempt, JobStatus
 from narwhal_operator.contract.outcome import TABLE, Class, Reason
 from narwhal_operator.core import backoff
 from narwhal_operator.core.endings import Ending, Whose, ending_of
-from narwhal_operator.core.observed import Job, Json, Observed
+from narwhal_operator.core.observed import Job, Json, Observed, Resource
 from narwhal_operator.core.pods import newest, thrashes, wait_of
 from narwhal_operator.core.text import moment_of, rfc3339
 
@@ -171,3 +171,12 @@ def _thinned(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
     """The evidence of old attempts goes first: a status has a bound."""
     old, new = attempts[:-_EVIDENCE_KEPT], attempts[-_EVIDENCE_KEPT:]
     return (*(attempt.model_copy(update={"evidence": None}) for attempt in old), *new)
+
+
+def attempt_of(resource: Resource) -> int | None:
+    """The number of the open attempt in a resource's status, if there is one."""
+    attempts = resource.status.get("attempts")
+    last = attempts[-1] if isinstance(attempts, list) and attempts else None
+    opened = isinstance(last, dict) and last.get("reason") is None
+    number = last.get("number") if isinstance(last, dict) and opened else None
+    return number if isinstance(number, int) else None

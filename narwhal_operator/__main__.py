@@ -1,0 +1,73 @@
+"""`python -m narwhal_operator`: wiring, nothing else. Killed at any moment and started again, it goes on."""
+
+import asyncio
+import contextlib
+import sys
+from datetime import UTC, datetime
+
+import kopf
+import uvloop
+
+from narwhal_operator import handlers, health, logs, metrics
+from narwhal_operator.hints import Hints
+from narwhal_operator.kube.client import Api, Client, configuration
+from narwhal_operator.kube.observe import Memory
+from narwhal_operator.progress import Progress
+from narwhal_operator.queue import WorkQueue, work
+from narwhal_operator.reconcile import Reconciler
+from narwhal_operator.resync import Resync
+from narwhal_operator.settings import Settings
+
+
+async def run(settings: Settings) -> None:
+    """Run until told to stop; raises what ended it otherwise."""
+    client = Client(await configuration(settings.concurrency * 2))
+    queue, hints = WorkQueue(), Hints()
+    metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+    resync = Resync(client, queue, hints, settings.namespaces, settings.resync_period)
+    try:
+        async with health.serve(settings.listen_host, settings.listen_port, resync.ready.is_set, lambda: queue.longest):
+            await resync.first()
+            await _until_one_ends(settings, client, queue, hints, resync)
+    finally:
+        await client.close()
+
+
+async def _until_one_ends(settings: Settings, api: Api, queue: WorkQueue, hints: Hints, resync: Resync) -> None:
+    progress = Progress(queue, settings.progress_port)
+    memory = Memory(hints.jobs, progress.report)
+    reconciler = Reconciler(api, queue, settings.policy(), memory, lambda: datetime.now(UTC), progress.seen)
+    tasks = [
+        *(asyncio.create_task(work(queue, reconciler.handle)) for _ in range(settings.concurrency)),
+        asyncio.create_task(progress.run()),
+        asyncio.create_task(resync.run()),
+        asyncio.create_task(_deliver(settings, hints, queue)),
+    ]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _deliver(settings: Settings, hints: Hints, queue: WorkQueue) -> None:
+    """kopf, until it is told to stop by SIGTERM or SIGINT, which it handles."""
+    registry, of_kopf = kopf.OperatorRegistry(), kopf.OperatorSettings()
+    handlers.register(registry, hints, queue)
+    handlers.configure(of_kopf)
+    where = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
+    await kopf.operator(registry=registry, settings=of_kopf, **where)
+
+
+def main() -> int:
+    """The exit code: 0 when told to stop, 1 when something of it broke; Kubernetes starts it again."""
+    settings = Settings()
+    logs.configure(settings.log_level, settings.log_format)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""A plan carried out: its actions in their order, then the status in one optimistic write, then the events."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import singledispatchmethod
+
+from narwhal_operator.contract.base import API_VERSION
+from narwhal_operator.core import labels
+from narwhal_operator.core.observed import Json, Observed, Refusal, RefusalKind, Resource
+from narwhal_operator.core.plan import (
+    CreateChild,
+    CreateJob,
+    DeleteChild,
+    DeleteJob,
+    DeleteResource,
+    Event,
+    PatchChild,
+    Plan,
+    SetFinalizer,
+    SuspendJob,
+)
+from narwhal_operator.kube.client import Api
+from narwhal_operator.kube.errors import AlreadyExists, ApiError, NotFound, Refused
+from narwhal_operator.kube.paths import collection, named
+from narwhal_operator.render import child as children
+from narwhal_operator.render import job as jobs
+
+
+@dataclass(slots=True)
+class Execution:
+    """One plan being carried out. `version` follows the resource; `written` collects all versions this pass made."""
+
+    api: Api
+    observed: Observed
+    now: datetime
+    version: str = field(init=False)
+    written: set[str] = field(default_factory=set)
+    unsent: list[ApiError] = field(default_factory=list)  # events that could not be posted
+
+    def __post_init__(self) -> None:
+        """The resource as it was observed is what the first write builds on."""
+        self.version = self.observed.resource.version
+
+    @property
+    def _resource(self) -> Resource:
+        return self.observed.resource
+
+    async def run(self, plan: Plan) -> None:
+        """Do all of it. Raises `kube.errors`; whatever was done by then is found again by the next pass."""
+        for action in plan.actions:
+            await self._do(action)
+        if plan.status is not None and plan.status != self._resource.status:
+            await self._write_status(plan.status)
+        for event in plan.events:
+            await self._post(event)
+
+    def _noted(self, answer: Json) -> Json:
+        self.written.add(answer.get("metadata", {}).get("resourceVersion", ""))
+        return answer
+
+    async def _write_status(self, status: Json) -> None:
+        key = self._resource.key
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": key.kind,
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": self.version},
+            "status": status,
+        }
+        self._noted(await self.api.replace(f"{named(key.kind, key.namespace, key.name)}/status", body))
+
+    async def _post(self, event: Event) -> None:
+        """An Event is news, not state: one that cannot be posted is reported and does not undo the pass."""
+        body = children.event(event, self._resource, self.now)
+        try:
+            await self.api.create(collection("Event", self._resource.key.namespace), body)
+        except AlreadyExists:
+            return
+        except ApiError as error:
+            self.unsent.append(error)
+
+    @singledispatchmethod
+    async def _do(self, action: object) -> None:
+        raise TypeError(f"no way to do {type(action).__name__}")
+
+    @_do.register
+    async def _(self, action: CreateJob) -> None:
+        namespace = self._resource.key.namespace
+        manifest = jobs.job(action, self._resource, self.observed.policy)
+        try:
+            self._noted(await self.api.create(collection("Job", namespace), manifest))
+        except AlreadyExists:
+            await self._check_mine("Job", action.name)
+
+    @_do.register
+    async def _(self, action: SuspendJob) -> None:
+        path = named("Job", self._resource.key.namespace, action.name)
+        self._noted(await self.api.patch(path, {"spec": {"suspend": action.suspend}}))
+
+    @_do.register
+    async def _(self, action: DeleteJob) -> None:
+        await self._delete(
+            "Job", action.name, {"propagationPolicy": "Foreground", "preconditions": {"uid": action.uid}}
+        )
+
+    @_do.register
+    async def _(self, action: SetFinalizer) -> None:
+        key = self._resource.key
+        others = [name for name in self._resource.finalizers if name != labels.FINALIZER]
+        names = [*others, labels.FINALIZER] if action.present else others
+        body = {"metadata": {"resourceVersion": self.version, "finalizers": names}}
+        answer = self._noted(await self.api.patch(named(key.kind, key.namespace, key.name), body))
+        self.version = answer["metadata"]["resourceVersion"]
+
+    @_do.register
+    async def _(self, action: DeleteResource) -> None:
+        del action  # it names nothing: the resource is that of the pass
+        key = self._resource.key
+        preconditions = {"uid": self._resource.uid, "resourceVersion": self.version}
+        await self._delete(key.kind, key.name, {"preconditions": preconditions})
+
+    @_do.register
+    async def _(self, action: CreateChild) -> None:
+        manifest = children.child(action, self._resource)
+        try:
+            await self.api.create(collection(action.kind, self._resource.key.namespace), manifest)
+        except AlreadyExists:
+            await self._check_mine(action.kind, action.name)
+
+    @_do.register
+    async def _(self, action: PatchChild) -> None:
+        path = named(action.kind, self._resource.key.namespace, action.name)
+        await self.api.patch(path, [{"op": "replace", "path": "/spec", "value": action.spec}])
+
+    @_do.register
+    async def _(self, action: DeleteChild) -> None:
+        await self._delete(action.kind, action.name, {"preconditions": {"uid": action.uid}})
+
+    async def _delete(self, kind: str, name: str, options: Json) -> None:
+        try:
+            await self.api.delete(named(kind, self._resource.key.namespace, name), options)
+        except NotFound:
+            return  # gone is what was asked for
+
+    async def _check_mine(self, kind: str, name: str) -> None:
+        """An object of the derived name exists: the last pass made it, unless somebody else did."""
+        there = await self.api.get(named(kind, self._resource.key.namespace, name))
+        if (there["metadata"].get("labels") or {}).get(labels.UID) != self._resource.uid:
+            message = f"{kind} {name} exists and belongs to somebody else; delete or rename it."
+            raise Refused(Refusal(RefusalKind.NAME_TAKEN, message), 409)

@@ -1,0 +1,31 @@
+"""Metrics of the operator. Labels are bounded: kinds, reasons and results are closed lists."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+PASS_SECONDS: Final = Histogram(
+    "narwhal_reconcile_seconds",
+    "Duration of a pass: observe, decide, execute.",
+    ("kind", "result"),
+    registry=REGISTRY,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+ATTEMPTS: Final = Counter(
+    "narwhal_attempts_total",
+    "Attempts that ended, by the reason they ended with.",
+    ("kind", "reason"),
+    registry=REGISTRY,
+)
+JOBS_CREATED: Final = Counter("narwhal_jobs_created_total", "Jobs created.", ("kind",), registry=REGISTRY)
+QUEUE_DEPTH: Final = Gauge("narwhal_queue_depth", "Resources that wait for a pass.", registry=REGISTRY)
+FOLLOWED: Final = Gauge("narwhal_followed_pods", "Running worker pods whose progress is pulled.", registry=REGISTRY)
+EVENTS_UNSENT: Final = Counter(
+    "narwhal_events_unsent_total", "Kubernetes Events that could not be posted.", registry=REGISTRY
+)

@@ -1,0 +1,103 @@
+"""The work queue: keys, coalesced, delayed and backed off, with client-go's semantics.
+
+A key waits at most once, is worked on by one worker at a time, and one that is added while it is worked on comes again
+afterwards. Nothing in it matters for correctness: it says where to look, and a lost key comes back with the resync.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from narwhal_operator.core.observed import Key
+
+FIRST_RETRY: Final = 0.2
+RETRY_CAP: Final = 60.0
+"""Seconds; a key whose pass failed comes again after FIRST_RETRY, doubled each time up to the cap."""
+ALWAYS: Final = ""
+"""The cause of a key that must be looked at, whatever it was that changed."""
+
+Handle = Callable[[Key, frozenset[str]], Awaitable[None]]
+_log = structlog.get_logger(__name__)
+
+
+class WorkQueue:
+    """Keys to be looked at. Each carries its causes: the resourceVersions whose events brought it here."""
+
+    def __init__(self) -> None:
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._causes: dict[Key, set[str]] = {}  # of keys that wait or came again while worked on
+        self._working: dict[Key, float] = {}  # since when, by the loop's clock
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+
+    def __len__(self) -> int:
+        """How many keys wait to be worked on."""
+        return self._ready.qsize()
+
+    @property
+    def longest(self) -> float:
+        """Seconds the oldest pass has been going on."""
+        now = asyncio.get_running_loop().time()
+        return max((now - since for since in self._working.values()), default=0.0)
+
+    def add(self, key: Key, cause: str = ALWAYS) -> None:
+        """Look at a key now."""
+        waiting = key in self._causes
+        self._causes.setdefault(key, set()).add(cause)
+        if not waiting and key not in self._working:
+            self._ready.put_nowait(key)
+
+    def add_after(self, key: Key, delay: float) -> None:
+        """Look at a key within `delay` seconds."""
+        timer, due = self._timers.get(key), asyncio.get_running_loop().time() + delay
+        if timer is None or timer.when() > due:
+            self.schedule(key, delay)
+
+    def schedule(self, key: Key, delay: float | None) -> None:
+        """Look at a key after `delay` seconds and not at a time planned before; None: only when something changes."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if delay is not None:
+            self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+
+    def retry(self, key: Key) -> None:
+        """Look at a key again after a failed pass, later each time."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self.add_after(key, min(RETRY_CAP, FIRST_RETRY * 2.0 ** min(failures, 16)))
+
+    def forgive(self, key: Key) -> None:
+        """A pass went well: the next failure counts as the first."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> tuple[Key, frozenset[str]]:
+        """The next key and its causes; it is the caller's until `done`."""
+        key = await self._ready.get()
+        self._working[key] = asyncio.get_running_loop().time()
+        return key, frozenset(self._causes.pop(key, {ALWAYS}))
+
+    def done(self, key: Key) -> None:
+        """The pass is over; a key that came again meanwhile waits again."""
+        self._working.pop(key, None)
+        if key in self._causes:
+            self._ready.put_nowait(key)
+
+    def _due(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+
+async def work(queue: WorkQueue, handle: Handle) -> None:
+    """One worker: takes keys and handles them, for ever. What breaks for one key must not stop the others."""
+    while True:
+        key, causes = await queue.get()
+        try:
+            await handle(key, causes)
+        except Exception:  # noqa: BLE001 - the traceback is logged, the key comes again, the others go on
+            _log.exception("a pass broke", kind=key.kind, namespace=key.namespace, name=key.name)
+            queue.retry(key)
+        finally:
+            queue.done(key)

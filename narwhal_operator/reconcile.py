@@ -1,0 +1,96 @@
+"""Observe, decide, execute: the same few lines for every kind. No rule stands here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from time import monotonic
+
+import structlog
+
+from narwhal_operator import metrics
+from narwhal_operator.core.decide import DECIDE
+from narwhal_operator.core.observed import Key, Observed
+from narwhal_operator.core.plan import CreateJob, Plan
+from narwhal_operator.core.policy import Policy
+from narwhal_operator.kube.client import Api
+from narwhal_operator.kube.errors import ApiError, Conflict, NotFound, Refused, Throttled
+from narwhal_operator.kube.execute import Execution
+from narwhal_operator.kube.observe import Memory, observe
+from narwhal_operator.queue import WorkQueue
+
+_CONFLICT_RETRY = 0.05
+"""Seconds until a resource that changed under a pass is looked at again."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Brings resources, one pass at a time, to where they should be."""
+
+    api: Api
+    queue: WorkQueue
+    policy: Policy
+    memory: Memory
+    clock: Callable[[], datetime]
+    seen: Callable[[Observed | None, Key], None] = lambda _observed, _key: None  # whoever follows what passes see
+    _written: dict[Key, set[str]] = field(default_factory=dict)
+
+    async def handle(self, key: Key, causes: frozenset[str]) -> None:
+        """One pass, unless all that brought the key here is what its last pass wrote itself."""
+        if causes <= self._written.get(key, set()):
+            return
+        began, result = monotonic(), "done"
+        try:
+            await self.once(key)
+            self.queue.forgive(key)
+        except (Conflict, NotFound):
+            result = "conflict"
+            self.queue.add_after(key, _CONFLICT_RETRY)
+        except Throttled as error:
+            result = "throttled"
+            self.queue.add_after(key, error.retry_after)
+        except ApiError as error:
+            result = "error"
+            _log.warning("the API server did not do it", key=_words(key), code=error.code, error=str(error))
+            self.queue.retry(key)
+        finally:
+            metrics.PASS_SECONDS.labels(key.kind, result).observe(monotonic() - began)
+
+    async def once(self, key: Key) -> None:
+        """One pass. Raises `kube.errors`."""
+        now = self.clock()
+        observed = await observe(self.api, key, self.policy, self.memory, now)
+        self.seen(observed, key)
+        if observed is None:
+            self._written.pop(key, None)
+            self.queue.schedule(key, None)
+            return
+        decide = DECIDE[key.kind]
+        plan = decide(observed, now)
+        execution = Execution(self.api, observed, now)
+        self._written[key] = execution.written
+        try:
+            await execution.run(plan)
+        except Refused as error:
+            execution.observed = replace(observed, refusal=error.refusal)
+            plan = decide(execution.observed, now)
+            await execution.run(plan)
+        self.queue.schedule(key, plan.requeue_after)
+        _tell(key, plan, execution)
+
+
+def _tell(key: Key, plan: Plan, execution: Execution) -> None:
+    """What a pass did, to log and metrics."""
+    if plan.actions:
+        _log.info("acted", key=_words(key), actions=[type(action).__name__ for action in plan.actions])
+    for event in plan.events:
+        _log.info("event", key=_words(key), reason=event.reason, message=event.message)
+    created = sum(isinstance(action, CreateJob) for action in plan.actions)
+    metrics.JOBS_CREATED.labels(key.kind).inc(created)
+    if execution.unsent:
+        metrics.EVENTS_UNSENT.inc(len(execution.unsent))
+        _log.warning("events not posted", key=_words(key), error=str(execution.unsent[0]))
+
+
+def _words(key: Key) -> str:
+    return f"{key.kind} {key.namespace}/{key.name}"

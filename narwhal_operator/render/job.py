@@ -1,0 +1,132 @@
+"""The batch/v1 Job of an order. Pure: the same order gives the same manifest."""
+
+import json
+from typing import Any, Final
+
+from narwhal_operator.contract import order as o
+from narwhal_operator.contract.base import API_VERSION
+from narwhal_operator.contract.order import DownloadOrder
+from narwhal_operator.contract.outcome import TABLE, Reason
+from narwhal_operator.core import labels
+from narwhal_operator.core.observed import Resource
+from narwhal_operator.core.plan import CreateJob
+from narwhal_operator.core.policy import Policy
+from narwhal_operator.render.security import container_security, pod_security
+from narwhal_operator.render.volumes import volumes_of
+
+Json = dict[str, Any]
+
+CONTAINER: Final = "worker"
+TERMINATION_LOG: Final = "/dev/termination-log"
+GRACE: Final = 30
+"""Seconds from SIGTERM to SIGKILL; a worker needs about one."""
+SWEEP_TTL: Final = 60
+"""Seconds a finished sweep stays, should the operator die before it removes it: nobody owns it any more."""
+
+
+def job(create: CreateJob, resource: Resource, policy: Policy) -> Json:
+    """The manifest of the Job."""
+    sweep = create.order.head.task == "Sweep"
+    marks = labels_of(create, resource)
+    metadata: Json = {
+        "name": create.name,
+        "namespace": resource.key.namespace,
+        "labels": marks | ({labels.QUEUE: create.queue} if create.queue else {}),
+        "annotations": {labels.NAME: resource.key.name},
+    }
+    if not sweep:
+        metadata["ownerReferences"] = [owner_of(resource)]
+    spec: Json = {
+        "backoffLimit": 2 if sweep else 0,  # a retry of work is the operator's; a sweep is simply tried again
+        "completions": 1,
+        "parallelism": 1,
+        "suspend": create.suspend,
+        "podReplacementPolicy": "Failed",  # never two pods of one attempt
+        "ttlSecondsAfterFinished": SWEEP_TTL if sweep else policy.job_ttl,
+        "template": _template(create, resource, policy, marks),
+    }
+    if create.deadline is not None:
+        spec["activeDeadlineSeconds"] = create.deadline
+    if not sweep:
+        spec["podFailurePolicy"] = _failure_policy()
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def owner_of(resource: Resource) -> Json:
+    """The controller reference by which a child goes with its resource."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": resource.key.kind,
+        "name": resource.key.name,
+        "uid": resource.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def labels_of(create: CreateJob, resource: Resource) -> dict[str, str]:
+    """The user's labels, under ours."""
+    head = create.order.head
+    worker = "download" if isinstance(create.order, DownloadOrder) else "transcode"
+    return (create.template.labels or {}) | {
+        "app.kubernetes.io/name": "narwhal",
+        "app.kubernetes.io/component": worker,
+        "app.kubernetes.io/managed-by": labels.MANAGER,
+        labels.UID: resource.uid,
+        labels.KIND: resource.key.kind,
+        labels.ATTEMPT: "0" if head.task == "Sweep" else str(head.attempt),
+    }
+
+
+def _failure_policy() -> Json:
+    """One pod is one attempt: a Job replaces its pod only where the cluster took it away."""
+    stopped = [TABLE[Reason.CANCELLED].code]  # the worker was told to stop: a drain, a suspension
+    return {
+        "rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {"action": "Ignore", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": stopped}},
+            {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "NotIn", "values": [0]}},
+        ]
+    }
+
+
+def _template(create: CreateJob, resource: Resource, policy: Policy, marks: dict[str, str]) -> Json:
+    worker = policy.download if isinstance(create.order, DownloadOrder) else policy.transcode
+    volumes, mounts = volumes_of(create.order, worker.scratch)
+    text = json.dumps(create.order.wire(), separators=(",", ":"), sort_keys=True)
+    spec: Json = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE,
+        "securityContext": pod_security(),
+        "containers": [_container(create, worker.image, policy.pull_policy, mounts)],
+        "volumes": volumes,
+    }
+    template = create.template
+    spec |= template.model_dump(
+        mode="json", by_alias=True, exclude_none=True, include={"node_selector", "tolerations", "priority_class_name"}
+    )
+    annotations = {labels.NAME: resource.key.name, labels.ORDER: text}
+    return {"metadata": {"labels": marks, "annotations": annotations}, "spec": spec}
+
+
+def _container(create: CreateJob, image: str, pull_policy: str, mounts: list[Json]) -> Json:
+    return {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": pull_policy,
+        "args": [
+            *("--order", o.ORDER_FILE),
+            *("--termination-log", TERMINATION_LOG),
+            *("--listen", f"0.0.0.0:{o.PROGRESS_PORT}"),
+            *("--scratch", o.SCRATCH),
+        ],
+        "env": [{"name": "TMPDIR", "value": o.SCRATCH}, {"name": "HOME", "value": o.SCRATCH}],
+        "ports": [{"name": "metrics", "containerPort": o.PROGRESS_PORT, "protocol": "TCP"}],
+        "resources": create.resources.wire(),
+        "securityContext": container_security(),
+        "terminationMessagePath": TERMINATION_LOG,
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }

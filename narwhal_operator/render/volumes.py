@@ -1,0 +1,61 @@
+"""What is mounted into a worker pod: its order, its scratch, and the Secrets and ConfigMaps the order names."""
+
+from typing import Any, Final
+
+from narwhal_operator.contract import order as o
+from narwhal_operator.contract.common import LocalRef
+from narwhal_operator.contract.order import DownloadOrder, S3Store, Store, TranscodeOrder
+from narwhal_operator.core import labels
+
+Json = dict[str, Any]
+_READABLE: Final = 0o440
+"""Files of Secrets: for the user and group of the worker, nobody else."""
+
+
+def volumes_of(order: DownloadOrder | TranscodeOrder, scratch: str) -> tuple[list[Json], list[Json]]:
+    """Volumes and their mounts. A Secret that does not exist is an empty directory: the worker says so by name."""
+    pairs = [_order(), _scratch(scratch), *_stores(order)]
+    if isinstance(order, DownloadOrder):
+        pairs += _source(order)
+    return [volume for volume, _ in pairs], [mount for _, mount in pairs]
+
+
+def _order() -> tuple[Json, Json]:
+    directory, _, name = o.ORDER_FILE.rpartition("/")
+    field = {"fieldPath": f"metadata.annotations['{labels.ORDER}']"}
+    volume = {"name": "order", "downwardAPI": {"items": [{"path": name, "fieldRef": field}]}}
+    return volume, {"name": "order", "mountPath": directory, "readOnly": True}
+
+
+def _scratch(size: str) -> tuple[Json, Json]:
+    return {"name": "scratch", "emptyDir": {"sizeLimit": size}}, {"name": "scratch", "mountPath": o.SCRATCH}
+
+
+def _stores(order: DownloadOrder | TranscodeOrder) -> list[tuple[Json, Json]]:
+    stores: list[Store] = [order.destination.store] if isinstance(order, DownloadOrder) else [order.output_store]
+    if isinstance(order, TranscodeOrder) and order.input.store != order.output_store:
+        stores.append(order.input.store)
+    names = ("store", "input-store")
+    mounted = zip(names, stores, strict=False)  # the second is there only where the input is elsewhere
+    return [_secret(name, s.secret, s.credentials) for name, s in mounted if isinstance(s, S3Store)]
+
+
+def _source(order: DownloadOrder) -> list[tuple[Json, Json]]:
+    http = order.spec.source.http
+    pairs: list[tuple[Json, Json]] = []
+    if http is not None and http.headers_from is not None and order.headers is not None:
+        pairs.append(_secret("headers", http.headers_from.secret_ref.name, order.headers))
+    if http is not None and http.ca_bundle_from is not None and order.ca_bundle is not None:
+        pairs.append(_config_map("ca", http.ca_bundle_from.config_map_ref, order.ca_bundle))
+    return pairs
+
+
+def _secret(name: str, secret: str, path: str) -> tuple[Json, Json]:
+    source = {"secretName": secret, "optional": True, "defaultMode": _READABLE}
+    return {"name": name, "secret": source}, {"name": name, "mountPath": path, "readOnly": True}
+
+
+def _config_map(name: str, ref: LocalRef, file: str) -> tuple[Json, Json]:
+    source = {"name": ref.name, "optional": True, "defaultMode": _READABLE}
+    mount = {"name": name, "mountPath": file.rpartition("/")[0], "readOnly": True}
+    return {"name": name, "configMap": source}, mount

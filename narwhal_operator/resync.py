@@ -1,0 +1,60 @@
+"""The slow look at everything: what a lost event would have told. Also the first look, before any pass is made."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from narwhal_operator.core import labels
+from narwhal_operator.hints import Hints
+from narwhal_operator.kube.client import Api, pages
+from narwhal_operator.kube.errors import ApiError
+from narwhal_operator.kube.paths import PLURALS, collection
+from narwhal_operator.queue import WorkQueue
+
+_FIRST_RETRY = 1.0
+"""Seconds between tries of the first look: the CRDs may not be there yet, or the API server."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Resync:
+    """Lists what is ours and queues what is not settled."""
+
+    api: Api
+    queue: WorkQueue
+    hints: Hints
+    namespaces: tuple[str, ...]  # empty: all
+    period: float  # seconds
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def first(self) -> None:
+        """Look until it works. Jobs first: a pass must know those whose creation was not written down any more."""
+        while not self.ready.is_set():
+            try:
+                await self.once()
+                self.ready.set()
+            except ApiError as error:
+                _log.warning("the first look failed", code=error.code, error=str(error))
+                await asyncio.sleep(_FIRST_RETRY)
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            await asyncio.sleep(self.period)
+            try:
+                await self.once()
+            except ApiError as error:
+                _log.warning("the slow look failed; the next one comes", code=error.code, error=str(error))
+
+    async def once(self) -> None:
+        """One look at everything."""
+        for namespace in self.namespaces or (None,):
+            selector = {"labelSelector": f"{labels.UID},app.kubernetes.io/managed-by={labels.MANAGER}"}
+            for raw in await pages(self.api, collection("Job", namespace), selector):
+                for key in self.hints.job(raw, deleted=False):
+                    self.queue.add(key)
+            for kind in PLURALS:
+                for raw in await pages(self.api, collection(kind, namespace), {}):
+                    for key, _ in self.hints.resource(raw | {"kind": kind}, deleted=False):
+                        self.queue.add(key)

@@ -1,0 +1,80 @@
+"""The settings of the operator; the only reader of the environment. Each is NARWHAL_ and its name in capitals."""
+
+from ipaddress import ip_network
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, Resources
+from narwhal_operator.core.policy import Policy, WorkerPolicy
+
+_DOWNLOAD: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
+_TRANSCODE: Final = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All of it has a default; the chart sets what it must."""
+
+    model_config = SettingsConfigDict(env_prefix="NARWHAL_", frozen=True, extra="ignore")
+
+    download_image: str = Field("localhost/narwhal-download:dev", description="Image of the download worker.")
+    transcode_image: str = Field("localhost/narwhal-transcode:dev", description="Image of the transcode worker.")
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="Of the worker images.")
+    storage_secret: str = Field(DEFAULT_STORAGE_SECRET, description="Secret where a spec names no storageRef.")
+    allowed_networks: CommaSeparated = Field(
+        (), description="CIDRs, comma-separated: where a source may be beside the globally routable addresses."
+    )
+    download_resources: Resources = Field(
+        default_factory=lambda: Resources.from_wire(_DOWNLOAD),
+        description="JSON: requests and limits of download workers; no CPU limit, for throttling only makes it slower.",
+    )
+    transcode_resources: Resources = Field(
+        default_factory=lambda: Resources.from_wire(_TRANSCODE),
+        description="JSON: of transcode workers. 4Gi holds a 4K ladder; a CPU limit also sets the encoder's threads.",
+    )
+    download_scratch: str = Field("2Gi", description="Bound of a download pod's scratch volume.")
+    transcode_scratch: str = Field("50Gi", description="Bound of a transcode pod's scratch volume: it holds the input.")
+    job_ttl: int = Field(3600, ge=0, description="Seconds a finished Job stays, so that its logs can be read.")
+    backoff_scale: float = Field(1.0, ge=0, le=10, description="Factor of all waits between attempts; tests lower it.")
+    start_timeout: float = Field(600, gt=0, description="Seconds the cluster may refuse a pod until it is Failed.")
+    sweep_timeout: float = Field(120, gt=0, description="Seconds a deletion waits for the sweep of the store.")
+    concurrency: int = Field(16, ge=1, le=256, description="Passes at once; they wait for the API server, not the CPU.")
+    resync_period: float = Field(600, gt=0, description="Seconds between slow looks at everything.")
+    namespaces: CommaSeparated = Field((), description="Namespaces to watch, comma-separated; empty watches all.")
+    listen_host: str = Field("0.0.0.0", description="Where /healthz, /readyz and /metrics are served.")  # noqa: S104 - probes come from the node
+    listen_port: int = Field(8080, ge=0, le=65535, description="Port of these.")
+    progress_port: int = Field(9090, ge=1, le=65535, description="Port of the workers' /progress.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="json: a line an entry; text: for people.")
+
+    @field_validator("allowed_networks", "namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(part)) for part in value)
+
+    @field_validator("download_resources", "transcode_resources", mode="before")
+    @classmethod
+    def _resources(cls, value: Any) -> Any:
+        return Resources.from_wire(value) if isinstance(value, dict) else value
+
+    def policy(self) -> Policy:
+        """What decisions and manifests need of it."""
+        return Policy(
+            download=WorkerPolicy(self.download_image, self.download_resources, self.download_scratch),
+            transcode=WorkerPolicy(self.transcode_image, self.transcode_resources, self.transcode_scratch),
+            pull_policy=self.pull_policy,
+            storage_secret=self.storage_secret,
+            allowed_networks=self.allowed_networks,
+            backoff_scale=self.backoff_scale,
+            start_timeout=self.start_timeout,
+            sweep_timeout=self.sweep_timeout,
+            job_ttl=self.job_ttl,
+        )
