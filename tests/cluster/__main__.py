@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cluster import images, paths, process, toolchain
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import Layout
-from tests.cluster.privilege import as_root, cluster_command, give_to_user, is_root
+from tests.cluster.privilege import as_root, cluster_command, give_to_user
 from tests.cluster.shell import say
 
 # Set for the child that already is root in a mount namespace of its own.
@@ -21,16 +21,18 @@ NEED_ROOT = frozenset({"up", "down", "load", "images"})
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="A local single-node Kubernetes of processes.")
+    parser = argparse.ArgumentParser("python -m tests.cluster", description="A local Kubernetes of processes.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the cluster (or find it running) and print the path of its KUBECONFIG")
-    up.add_argument("--user", type=int, metavar="PID", help="a test process: the cluster ends with its last user; without, it stays")
+    up.add_argument("--user", type=int, metavar="PID", help="a test process; the cluster ends with the last one")
     down = commands.add_parser("down", help="stop it and remove all it made, also after a crash")
-    down.add_argument("--user", type=int, metavar="PID", help="only if no other test process uses it and it was not started by hand")
+    down.add_argument("--user", type=int, metavar="PID", help="a test process; only if it was the last one")
     commands.add_parser("status", help="say what runs; ends with 1 when the cluster is not up")
     commands.add_parser("binaries", help="build or fetch the programs it is made of")
     built = commands.add_parser("images", help="build images and print their sizes")
-    built.add_argument("names", nargs="*", metavar="IMAGE", help=f"some of {', '.join(images.NAMES)}; default: {', '.join(images.PROJECT)}")
+    built.add_argument(
+        "names", nargs="*", metavar="IMAGE", help=f"of {', '.join(images.NAMES)}; default: the project's"
+    )
     built.add_argument("--json", action="store_true", help="print {name: archive} instead")
     load = commands.add_parser("load", help="import docker-archives into the cluster")
     load.add_argument("archives", nargs="+", type=Path, metavar="IMAGE.tar")

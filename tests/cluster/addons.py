@@ -20,6 +20,7 @@ COREFILE = """\
 }
 """
 
+RBAC = "rbac.authorization.k8s.io/v1"
 _META: dict[str, Any] = {"name": "coredns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}
 
 
@@ -30,12 +31,15 @@ def coredns(addresses: Addresses) -> str:
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ]
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"}
-    ports = [{"name": name, "port": 53, "protocol": protocol, "targetPort": 1053} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))]
+    ports = [
+        {"name": f"dns-{protocol.lower()}", "port": 53, "protocol": protocol, "targetPort": 1053}
+        for protocol in ("UDP", "TCP")
+    ]
     items = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _META},
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": role["name"]}, "rules": rules},
+        {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": role["name"]}, "rules": rules},
         {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "apiVersion": RBAC,
             "kind": "ClusterRoleBinding",
             "metadata": {"name": role["name"]},
             "roleRef": role,
@@ -54,6 +58,7 @@ def coredns(addresses: Addresses) -> str:
 
 
 def _deployment() -> dict[str, Any]:
+    confined = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     container = {
         "name": "coredns",
         "image": COREDNS_IMAGE,
@@ -62,7 +67,7 @@ def _deployment() -> dict[str, Any]:
         "resources": {"requests": {"cpu": "10m", "memory": "30Mi"}, "limits": {"memory": "128Mi"}},
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 10},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": confined,
         "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
     }
     spec = {

@@ -36,7 +36,9 @@ def call(*arguments: str | Path) -> str:
             sys.stderr.write(line)
         output = child.stdout.read()
     if child.returncode != 0:
-        raise ClusterError(f"python -m tests.cluster {arguments[0]} ended with {child.returncode}:\n{tail(''.join(last), 2 * TAIL_LINES)}")
+        raise ClusterError(
+            f"python -m tests.cluster {arguments[0]} ended with {child.returncode}:\n{tail(''.join(last), 2 * TAIL_LINES)}"
+        )
     return output
 
 

@@ -9,6 +9,7 @@ from tests.cluster.layout import API_PORT, NODE, Layout
 from tests.cluster.network import Addresses, write_cni
 
 PAUSE_IMAGE = "localhost/narwhal-pause:dev"
+EVICTION_SIGNALS = ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available")
 CNI_PLUGINS = "/usr/lib/cni"  # Debian's containernetworking-plugins
 
 
@@ -122,7 +123,8 @@ def containerd(layout: Layout, addresses: Addresses) -> Component:
     """A containerd of our own: root, state, socket, CNI; Debian's service may run beside it or not."""
     write_cni(layout.root / "cni", addresses, layout.root / "cni-state")
     config = layout.root / "containerd.toml"
-    config.write_text(_CONTAINERD.format(root=layout.root, socket=layout.containerd_socket, pause=PAUSE_IMAGE, plugins=CNI_PLUGINS))
+    values = {"root": layout.root, "socket": layout.containerd_socket, "pause": PAUSE_IMAGE, "plugins": CNI_PLUGINS}
+    config.write_text(_CONTAINERD.format(**values))
     return Component("containerd", ["containerd", "--config", str(config)])
 
 
@@ -161,7 +163,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 
 def kubelet(layout: Layout, addresses: Addresses) -> Component:
     """The node's agent, its pods in a root cgroup of their own."""
-    (layout.root / "resolv.conf").write_text("")  # for pods with dnsPolicy Default: nothing beyond the cluster is resolved
+    # For pods with dnsPolicy Default: nothing beyond the cluster is resolved.
+    (layout.root / "resolv.conf").write_text("")
     config = layout.root / "kubelet.json"
     config.write_text(json.dumps(_kubelet_configuration(layout, addresses), indent=1))
     return Component(
@@ -200,7 +203,7 @@ def _kubelet_configuration(layout: Layout, addresses: Addresses) -> dict[str, ob
         "failSwapOn": False,
         "protectKernelDefaults": True,  # see sandbox.KERNEL_SETTINGS: the machine's own stay as they are
         # A developer's disk is often nearly full; tests of eviction set their own.
-        "evictionHard": {"memory.available": "1%", "nodefs.available": "1%", "nodefs.inodesFree": "1%", "imagefs.available": "1%"},
+        "evictionHard": dict.fromkeys(EVICTION_SIGNALS, "1%"),
         # Images are imported, not pulled: one removed to save space would never come back.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,

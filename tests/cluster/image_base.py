@@ -29,9 +29,14 @@ Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
 """
+SLIMMED = (
+    *(f"usr/share/{name}" for name in ("info", "lintian", "locale", "man")),
+    *("var/cache", "var/log", "var/lib/apt/lists"),
+)
 UPGRADE = "apt-get -q update && apt-get -q -y dist-upgrade && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/*"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **image_host.VARIABLES}
-RECIPE = "\n".join([RELEASE, DPKG_EXCLUDES, APT_SETTINGS, UPGRADE, str(ENVIRONMENT)])  # what the image's digest is made of
+# What the image's digest is made of.
+RECIPE = "\n".join([RELEASE, DPKG_EXCLUDES, APT_SETTINGS, UPGRADE, str(ENVIRONMENT), *SLIMMED])
 
 
 def build(store: Store, tag: str, scratch: Path, volumes: list[str]) -> None:
@@ -52,7 +57,8 @@ def build(store: Store, tag: str, scratch: Path, volumes: list[str]) -> None:
     shutil.rmtree(tree)
     settings = [word for name, value in ENVIRONMENT.items() for word in ("--env", f"{name}={value}")]
     store.buildah("config", *settings, "--cmd", "bash", container)
-    store.buildah("run", "--isolation", "chroot", "--network", "host", *volumes, container, "--", "sh", "-ec", UPGRADE, timeout=1800)
+    isolation = ["--isolation", "chroot", "--network", "host", *volumes]
+    store.buildah("run", *isolation, container, "--", "sh", "-ec", UPGRADE, timeout=1800)
     store.buildah("commit", "--rm", container, tag, timeout=600)
 
 
@@ -66,7 +72,7 @@ def _slim(tree: Path) -> None:
     )
     for host_file in ("etc/resolv.conf", "etc/hostname", "etc/machine-id"):
         (tree / host_file).write_text("")
-    for place in ("usr/share/info", "usr/share/lintian", "usr/share/locale", "usr/share/man", "var/cache", "var/log", "var/lib/apt/lists"):
+    for place in SLIMMED:
         for entry in (tree / place).iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     keep_copyrights = "find usr/share/doc -depth ! -name copyright ! -type d -delete; find usr/share/doc -depth -type d -empty -delete"

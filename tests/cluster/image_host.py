@@ -19,7 +19,10 @@ CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 BUILD_DIRECTORY = "/tmp/narwhal-build"  # noqa: S108 - in the image's file system, not in a shared /tmp
 VARIABLES = {"APT_CONFIG": f"{BUILD_DIRECTORY}/apt.conf", "PIP_CONFIG_FILE": f"{BUILD_DIRECTORY}/pip.conf"}
 
-_APT_OPTIONS = re.compile(r"^Acquire::(http|https|Retries|ForceIPv4|ForceIPv6|Check-Valid-Until|Check-Date)\b.*;$", re.MULTILINE | re.IGNORECASE)
+_APT_OPTIONS = re.compile(
+    r"^Acquire::(http|https|Retries|ForceIPv4|ForceIPv6|Check-Valid-Until|Check-Date)\b.*;$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "timeout", "proxy", "retries")
 
 
@@ -45,9 +48,9 @@ def _apt_settings() -> str:
 def _pip_settings() -> str:
     """The host's indexes and proxy, from pip's files and environment; the certificates are the mounted ones."""
     merged = {}
-    files = ["/etc/pip.conf", Path.home() / ".pip/pip.conf", Path.home() / ".config/pip/pip.conf", os.environ.get("PIP_CONFIG_FILE", "")]
+    files = ["/etc/pip.conf", *(str(Path.home() / place) for place in (".pip/pip.conf", ".config/pip/pip.conf"))]
     host = configparser.RawConfigParser()
-    host.read([file for file in files if file])
+    host.read([*files, os.environ.get("PIP_CONFIG_FILE") or os.devnull])  # the later wins; missing ones are passed over
     for option in _PIP_OPTIONS:
         if host.has_option("global", option):
             merged[option] = host.get("global", option)

@@ -24,7 +24,14 @@ class Store:
 
     def buildah(self, *arguments: str | Path, timeout: float = 120) -> str:
         """The output of a buildah command on this store."""
-        places = ["--root", self.root / self.driver, "--runroot", self.scratch / "run", "--storage-driver", self.driver]
+        places: list[str | Path] = [
+            "--root",
+            self.root / self.driver,
+            "--runroot",
+            self.scratch / "run",
+            "--storage-driver",
+            self.driver,
+        ]
         return run(["buildah", *places, *arguments], timeout=timeout)
 
     def has(self, tag: str) -> bool:

@@ -64,7 +64,8 @@ def _digest(name: str) -> str:
     else:
         state.update(_digest(BASE).encode())
         for path in context_files(paths.REPOSITORY):
-            state.update(f"{path.relative_to(paths.REPOSITORY)}\0{path.stat().st_mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
+            facts = f"{path.relative_to(paths.REPOSITORY)}\0{path.stat().st_mode & 0o111}\0{path.stat().st_size}\0"
+            state.update(facts.encode() + path.read_bytes())
     return state.hexdigest()[:12]
 
 

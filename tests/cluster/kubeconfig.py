@@ -14,7 +14,9 @@ def write(path: Path, server: str, pki: Path, user: str) -> None:
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "narwhal", "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}],
+        "clusters": [
+            {"name": "narwhal", "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}
+        ],
         "users": [
             {
                 "name": user,

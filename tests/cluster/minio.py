@@ -77,12 +77,12 @@ def _manifests(minio: Minio) -> dict[str, Any]:
 
     secret = {"user": minio.access_key, "password": minio.secret_key}
     template = {"metadata": {"labels": labels}, "spec": _pod()}
-    deployment = {"replicas": 1, "strategy": {"type": "Recreate"}, "selector": {"matchLabels": labels}, "template": template}
-    ports = [{"name": "s3", "port": PORT, "targetPort": PORT}]
+    deployment = {"strategy": {"type": "Recreate"}, "selector": {"matchLabels": labels}, "template": template}
+    service = {"selector": labels, "ports": [{"name": "s3", "port": PORT, "targetPort": PORT}]}
     items = [
         {"apiVersion": "v1", "kind": "Secret", "metadata": meta(CREDENTIALS), "stringData": secret},
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("minio"), "spec": deployment},
-        {"apiVersion": "v1", "kind": "Service", "metadata": meta("minio"), "spec": {"selector": labels, "ports": ports}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta("minio"), "spec": service},
     ]
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
@@ -91,6 +91,8 @@ def _pod() -> dict[str, Any]:
     def from_secret(variable: str, key: str) -> dict[str, Any]:
         return {"name": variable, "valueFrom": {"secretKeyRef": {"name": CREDENTIALS, "key": key}}}
 
+    confined = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    nobody = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532}
     container = {
         "name": "minio",
         "image": IMAGE,
@@ -106,12 +108,12 @@ def _pod() -> dict[str, Any]:
         "ports": [{"name": "s3", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/minio/health/ready", "port": PORT}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": confined,
         "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the pod's own
     }
     return {
         "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {**nobody, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
         "volumes": [{"name": "data", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
     }

@@ -61,12 +61,23 @@ def free_addresses() -> Addresses:
     Raises:
         ClusterError: every block is taken.
     """
-    taken = _routed(json.loads(run(["ip", "-4", "-j", "route", "show", "table", "all"]) or "[]"))
+    return first_free(json.loads(run(["ip", "-4", "-j", "route", "show", "table", "all"]) or "[]"))
+
+
+def first_free(routes: Iterable[dict[str, str]]) -> Addresses:
+    """The first block that none of these routes (`ip -j route`) overlaps.
+
+    Raises:
+        ClusterError: every block is taken.
+    """
+    taken = _routed(routes)
     for second in range(FIRST_BLOCK, FIRST_BLOCK + BLOCKS):
         block = IPv4Network(f"10.{second}.0.0/16")
         if not any(block.overlaps(other) for other in taken):
             return Addresses(block)
-    raise ClusterError(f"every network from 10.{FIRST_BLOCK}.0.0/16 to 10.{FIRST_BLOCK + BLOCKS - 1}.0.0/16 is routed on this host")
+    raise ClusterError(
+        f"this host routes every network from 10.{FIRST_BLOCK}.0.0/16 to 10.{FIRST_BLOCK + BLOCKS - 1}.0.0/16"
+    )
 
 
 def _routed(routes: Iterable[dict[str, str]]) -> list[IPv4Network]:
@@ -128,4 +139,5 @@ def write_cni(directory: Path, addresses: Addresses, state: Path) -> None:
         },
     }
     plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
-    (directory / "10-narwhal.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": "narwhal", "plugins": plugins}))
+    network = {"cniVersion": "0.4.0", "name": "narwhal", "plugins": plugins}
+    (directory / "10-narwhal.conflist").write_text(json.dumps(network))

@@ -33,9 +33,13 @@ def run_directory() -> Path:
     """
     chosen = Path(os.environ.get("NARWHAL_CLUSTER_DIR") or "/tmp/narwhal-cluster")  # noqa: S108 - checked for its owner when it is made
     if not chosen.is_absolute() or len(str(chosen)) > LONGEST_RUN_DIRECTORY:
-        raise ClusterError(f"NARWHAL_CLUSTER_DIR={chosen}: give an absolute path of at most {LONGEST_RUN_DIRECTORY} bytes")
+        raise ClusterError(
+            f"NARWHAL_CLUSTER_DIR={chosen}: not an absolute path of at most {LONGEST_RUN_DIRECTORY} bytes"
+        )
     if chosen.parent == chosen or any(chosen.is_relative_to(hidden) for hidden in HIDDEN_IN_SANDBOX):
-        raise ClusterError(f"NARWHAL_CLUSTER_DIR={chosen}: the cluster has its own {', '.join(HIDDEN_IN_SANDBOX)}; choose another place")
+        raise ClusterError(
+            f"NARWHAL_CLUSTER_DIR={chosen}: not below {', '.join(HIDDEN_IN_SANDBOX)}: the cluster has its own"
+        )
     return chosen
 
 

@@ -6,6 +6,7 @@ from tests.cluster.network import Addresses
 from tests.cluster.shell import run
 
 DAYS = "365"  # longer than any test cluster lives
+CURVE = ("-pkeyopt", "ec_paramgen_curve:P-256")
 
 
 def make(directory: Path, addresses: Addresses, node: str) -> None:
@@ -15,8 +16,9 @@ def make(directory: Path, addresses: Addresses, node: str) -> None:
     """
     directory.mkdir(mode=0o700)
     run(_key_and_certificate(directory / "ca", "/CN=narwhal-test-ca", ["basicConstraints=critical,CA:TRUE"]))
-    service_names = "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local"
-    serving = f"{service_names},DNS:localhost,IP:127.0.0.1,IP:{addresses.node},IP:{addresses.api_service}"
+    service_names = ("", ".default", ".default.svc", ".default.svc.cluster.local")
+    services = ",".join(f"DNS:kubernetes{name}" for name in service_names)
+    serving = f"{services},DNS:localhost,IP:127.0.0.1,IP:{addresses.node},IP:{addresses.api_service}"
     subjects = {
         "apiserver": "/CN=kube-apiserver",
         "kubelet-client": "/O=system:masters/CN=kube-apiserver-kubelet-client",
@@ -27,19 +29,21 @@ def make(directory: Path, addresses: Addresses, node: str) -> None:
         "node": f"/O=system:nodes/CN=system:node:{node}",
     }
     names = {"apiserver": serving, "node": f"DNS:{node},IP:{addresses.node}"}
+    authority: list[str | Path] = ["-CA", directory / "ca.crt", "-CAkey", directory / "ca.key"]
     for name, subject in subjects.items():
         extensions = [
             "basicConstraints=critical,CA:FALSE",
             "extendedKeyUsage=serverAuth,clientAuth",
             *([f"subjectAltName={names[name]}"] if name in names else []),
         ]
-        run([*_key_and_certificate(directory / name, subject, extensions), "-CA", directory / "ca.crt", "-CAkey", directory / "ca.key"])
-    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", directory / "service-account.key"])
-    run(["openssl", "pkey", "-in", directory / "service-account.key", "-pubout", "-out", directory / "service-account.pub"])
+        run([*_key_and_certificate(directory / name, subject, extensions), *authority])
+    signing = directory / "service-account"
+    run(["openssl", "genpkey", "-algorithm", "EC", *CURVE, "-out", f"{signing}.key"])
+    run(["openssl", "pkey", "-in", f"{signing}.key", "-pubout", "-out", f"{signing}.pub"])
 
 
 def _key_and_certificate(path: Path, subject: str, extensions: list[str]) -> list[str | Path]:
     """One openssl call that makes a key and its certificate (self-signed unless -CA follows)."""
     added = [word for extension in extensions for word in ("-addext", extension)]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{path}.key"]
-    return ["openssl", "req", "-x509", "-config", "/dev/null", *key, "-subj", subject, "-days", DAYS, *added, "-out", f"{path}.crt"]
+    request = ["openssl", "req", "-x509", "-config", "/dev/null", "-subj", subject, "-days", DAYS, *added]
+    return [*request, "-newkey", "ec", *CURVE, "-nodes", "-keyout", f"{path}.key", "-out", f"{path}.crt"]

@@ -39,7 +39,9 @@ def as_root(argv: Sequence[str | Path]) -> list[str]:
         return words
     sudo = shutil.which("sudo")
     if sudo is None:
-        raise ClusterError("the process cluster and the images need root (namespaces, mounts): run as root or install sudo")
+        raise ClusterError(
+            "the process cluster and the images need root (namespaces, mounts), and there is no sudo here"
+        )
     carried = {name: os.environ[name] for name in CARRIED if name in os.environ}
     carried["NARWHAL_CACHE"] = str(paths.cache_root())
     return [sudo, "--", "env", *(f"{name}={value}" for name, value in carried.items()), *words]

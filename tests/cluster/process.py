@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tests.cluster import addons, cgroups, components, images, kubeconfig, network, paths, pki, sandbox, toolchain
@@ -112,7 +113,8 @@ def server_url(addresses: Addresses) -> str:
 
 
 def _import_image(layout: Layout, archive: Path) -> None:
-    run(["ctr", "--address", layout.containerd_socket, "--namespace", "k8s.io", "images", "import", archive], timeout=600)
+    where = ["--address", str(layout.containerd_socket), "--namespace", "k8s.io"]
+    run(["ctr", *where, "images", "import", archive], timeout=600)
 
 
 def _stop_all(layout: Layout) -> None:
@@ -187,15 +189,16 @@ class _Starter:
             _import_image(self.layout, archive)
 
     def _kubectl_apply(self, manifests: str) -> None:
-        kubectl = [toolchain.binary("kubectl"), f"--kubeconfig={self.layout.kubeconfig}"]
-        run([*kubectl, "apply", "--server-side", "-f", "-"], stdin=manifests, env={"PATH": PATH, "HOME": str(self.layout.root)})
+        where = f"--kubeconfig={self.layout.kubeconfig}"
+        environment = {"PATH": PATH, "HOME": str(self.layout.root)}
+        run([toolchain.binary("kubectl"), where, "apply", "--server-side", "-f", "-"], stdin=manifests, env=environment)
 
     def _wait_until_useful(self, later: list[Component]) -> None:
         """Waits for what a user waits for: a Ready node, the default service account, Services, names."""
         for component in later:
             if component.health:
                 url = component.health.format(node=self.addresses.node)
-                self._wait(component.name, "its health page", lambda url=url: healthy(url))
+                self._wait(component.name, f"{component.name} to be well", partial(healthy, url))
         self._wait("kubelet", f"node {NODE} to be Ready", self._node_ready)
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self._wait("kube-controller-manager", "the default service account", lambda: self._api.get(account) is not None)
@@ -204,8 +207,8 @@ class _Starter:
 
     def _node_ready(self) -> bool:
         node = self._api.get(f"/api/v1/nodes/{NODE}") or {}
-        conditions = {condition["type"]: condition["status"] for condition in node.get("status", {}).get("conditions", [])}
-        return conditions.get("Ready") == "True"
+        conditions = node.get("status", {}).get("conditions", [])
+        return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
     def _wait(self, name: str, what: str, check: Callable[[], bool]) -> None:
         """Waits for `check`; ends at once when any component has ended, with that one's last words."""
@@ -228,12 +231,13 @@ class _Starter:
         return f"its log is {log}, which ends with:\n{tail(log.read_text(errors='replace'))}"
 
     def _state(self) -> State:
-        processes = {name: _recorded(process.pid) for name, process in self.running.items()}
+        # Ours is nsenter, which waits; the component itself is its child.
+        processes = {name: _recorded(sandbox.child(process.pid)) for name, process in self.running.items()}
         return State(str(self.addresses.block), _recorded(self.init), processes, users=[], kept=False)
 
 
-def _recorded(pid: int) -> Process:
-    started = sandbox.start_time(pid)
-    if started is None:
+def _recorded(pid: int | None) -> Process:
+    started = sandbox.start_time(pid) if pid is not None else None
+    if pid is None or started is None:
         raise ClusterError(f"process {pid} ended while the cluster came up; see the logs")
     return Process(pid, started)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,18 +80,21 @@ class KindProvider:
             try:
                 self._kind.create()
             except subprocess.CalledProcessError as error:
-                raise ClusterError(f"kind made no cluster: {error}; `docker logs` and `kind export logs` tell more") from error
+                raise ClusterError(f"kind made no cluster: {error}; its words are above") from error
         return Cluster(scratch / "kubeconfig", self.name, scratch / "logs", scratch, self._load)
 
     def _load(self, archives: Sequence[Path]) -> None:
         for archive in archives:
-            run([toolchain.binary("kind"), "load", "image-archive", archive, "--name", self._cluster_name], timeout=PULL_TIMEOUT)
+            self._run_kind("load", "image-archive", archive)
 
     def down(self) -> None:
         """Deletes it, after its logs are saved to `logs_dir`."""
         if self._kind is not None:
-            run([toolchain.binary("kind"), "export", "logs", self._kind.kubeconfig_path.parent / "logs", "--name", self._cluster_name])
+            self._run_kind("export", "logs", self._kind.kubeconfig_path.parent / "logs")
             self._kind.delete()
+
+    def _run_kind(self, *arguments: str | Path) -> None:
+        run([toolchain.binary("kind"), *arguments, "--name", self._cluster_name], timeout=PULL_TIMEOUT)
 
 
 class ProcessProvider:
@@ -141,8 +145,12 @@ def choose() -> Provider:
 
 def _docker_can_pull() -> bool:
     """Whether Docker answers and has or gets kind's node image."""
-    if not toolchain.docker_answers():
+    if shutil.which("docker") is None:
         return False
+    try:
+        run(["docker", "info"], timeout=30)
+    except ClusterError:
+        return False  # a client without a daemon: nothing to wonder at
     try:
         run(["docker", "pull", "--quiet", KIND_NODE_IMAGE], timeout=PULL_TIMEOUT)
     except ClusterError as error:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.shell import PATH, run, tail, wait_for
@@ -48,13 +49,14 @@ def start(directory: Path) -> int:
     log = directory / "logs" / "sandbox.log"
     # The init only has to stay: with SIGCHLD ignored the kernel reaps what is orphaned to it.
     init = ["sh", "-c", 'trap "" CHLD; exec sleep infinity']
-    unshare = ["unshare", "--mount", "--mount-proc", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private"]
-    outer = spawn([*unshare, "--", *init], log, environment(directory))
+    namespaces = ["--mount", "--mount-proc", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child"]
+    outer = spawn(["unshare", *namespaces, "--", *init], log, environment(directory))
 
     def init_pid() -> int | None:
         if outer.poll() is not None:
-            raise ClusterError(f"unshare ended with {outer.returncode} (namespaces need root):\n{tail(log.read_text())}")
-        return next((pid for pid in marked(directory) if _parent(pid) == outer.pid and _command(pid) == "sleep"), None)
+            raise ClusterError(f"unshare ended with {outer.returncode}; it needs root:\n{tail(log.read_text())}")
+        pid = child(outer.pid)
+        return pid if pid is not None and _command(pid) == "sleep" else None
 
     pid = wait_for("the sandbox's first process", init_pid, timeout=10, interval=0.01)
     run([*enter(pid), "sh", "-ec", _mounts(directory)])
@@ -101,9 +103,8 @@ def spawn(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> subprocess.
     """
     with log.open("ab") as output:
         try:
-            return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(env), cwd="/", start_new_session=True
-            )
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+            return subprocess.Popen(argv, **streams, env=dict(env), cwd="/", start_new_session=True)
         except FileNotFoundError as error:
             raise ClusterError(f"{argv[0]} is not installed: run hack/setup-machine cluster") from error
 
@@ -114,7 +115,6 @@ def stop(directory: Path, timeout: float = 30) -> None:
     Raises:
         ClusterError: one did not end in time.
     """
-
     seen: dict[int, int | None] = {}
 
     def gone() -> bool:
@@ -157,9 +157,10 @@ def start_time(pid: int) -> int | None:
     return int(fields[19]) if fields and fields[0] != "Z" else None
 
 
-def _parent(pid: int) -> int | None:
-    fields = _stat(pid)
-    return int(fields[1]) if fields else None
+def child(pid: int) -> int | None:
+    """The first child of a process; None without one."""
+    numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return next((number for number in numbers if (fields := _stat(number)) and int(fields[1]) == pid), None)
 
 
 def _command(pid: int) -> str | None:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -40,7 +39,8 @@ class GoModule:
         """The pinned version, as go.mod has it."""
         if not self.module:
             return "v0"
-        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", (self.directory / "go.mod").read_text(), re.MULTILINE)
+        pattern = rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)"
+        found = re.search(pattern, (self.directory / "go.mod").read_text(), re.MULTILINE)
         if found is None:
             raise ClusterError(f"{self.directory}/go.mod does not require {self.module}")
         return found[1]
@@ -107,7 +107,7 @@ def _go_build(module: GoModule, target: Path) -> None:
     say(f"building {', '.join(module.packages)} {module.version} (once; cached in {paths.cache_root()})")
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOTOOLCHAIN": "local"}
     flags = ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", module.flags]
-    argv = [_go(), "build", *flags, "-o", f"{target}/", *module.packages.values()]
+    argv: list[str | Path] = [_go(), "build", *flags, "-o", f"{target}/", *module.packages.values()]
     run(argv, env=environment, cwd=module.directory, timeout=BUILD_TIMEOUT)
     if module.name == "etcd":  # its package is called server
         (target / "server").rename(target / "etcd")
@@ -167,11 +167,3 @@ def _digest(files: list[Path], extra: str) -> str:
     for path in files:
         state.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()[:12]
-
-
-def docker_answers() -> bool:
-    """Whether a Docker client is there and its daemon answers."""
-    if shutil.which("docker") is None:
-        return False
-    asked = subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False)
-    return asked.returncode == 0
