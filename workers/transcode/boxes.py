@@ -43,7 +43,7 @@ class Fragment:
     length: int
     """Bytes by its own boxes: what the object's size must be."""
     idr: bool
-    """Whether the first sample is an IDR picture; never true of audio."""
+    """Whether the first sample is an IDR picture; says nothing of audio."""
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:

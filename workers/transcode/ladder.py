@@ -81,9 +81,9 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
     )
 
 
-def _examine(info: MediaInfo, options: TranscodeOptions) -> Input:
-    """The limits first: nothing that is over one is planned."""
-    video, scan = info.video, info.scan
+def admit(info: MediaInfo) -> Video:
+    """The video of an input that is within the limits. Raises WorkError(NoVideo | InputOverLimits)."""
+    video = info.video
     if info.streams > limits.MAX_STREAMS:
         raise _over(f"{info.streams} streams; at most {limits.MAX_STREAMS} are taken")
     if video is None:
@@ -91,6 +91,11 @@ def _examine(info: MediaInfo, options: TranscodeOptions) -> Input:
         raise WorkError(Reason.NO_VIDEO, f"The input has no video stream ({kinds}); give an input with video.")
     if video.width * video.height > limits.MAX_PIXELS:
         raise _over(f"frames of {video.width}x{video.height} pixels; at most {limits.MAX_PIXELS} are taken (8K)")
+    return video
+
+
+def _examine(info: MediaInfo, options: TranscodeOptions) -> Input:
+    video, scan = admit(info), info.scan
     if scan is None or video.width < 2 or video.height < 2:
         raise WorkError(Reason.INPUT_DAMAGED, "The video stream has no frame that can be shown; export the file again.")
     seconds = (scan.end - scan.first) * video.time_base

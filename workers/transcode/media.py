@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -71,6 +71,8 @@ class MediaInfo:
     subtitles: tuple[Subtitle, ...] = ()
     duration: Fraction | None = None
     """Seconds the container declares."""
+    time_bases: Mapping[int, Fraction] = field(default_factory=dict)
+    """Of each stream."""
     scan: Scan | None = None
 
     def scanned(self, scan: Scan) -> "MediaInfo":
@@ -91,6 +93,9 @@ def parse(found: Mapping[str, Any]) -> MediaInfo:
             Subtitle(int(stream["index"]), _codec(stream), _language(stream)) for stream in _of("subtitle", streams)
         ),
         duration=_fraction(container.get("duration")),
+        time_bases={
+            int(stream["index"]): base for stream in streams if (base := _fraction(stream.get("time_base"))) is not None
+        },
     )
 
 

@@ -75,7 +75,8 @@ class Scanner:
             packets=self.packets,
             shown=self.shown,
             first=self._first,
-            end=last + (duration or self._usual()),
+            # A last frame of less than half the usual time is how AVI counts, not how long the frame is shown.
+            end=last + (duration if 2 * duration > self._usual() else self._usual()),
             variable=self._variable(),
         )
 

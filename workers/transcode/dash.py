@@ -1,0 +1,85 @@
+"""The DASH manifest over the same segments (ISO/IEC 23009-1, profile isoff-live, static). Pure."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import groupby
+from xml.etree import ElementTree as ET
+
+from workers.transcode.layout import INIT
+from workers.transcode.package import variant_bandwidths
+from workers.transcode.rates import Timeline
+from workers.transcode.rendition import Rendition
+
+
+def manifest(root: str, videos: Sequence[Rendition], audios: Sequence[Rendition], line: Timeline, target: int) -> str:
+    """The manifest; its URLs are relative to it, through the version's prefix `root`."""
+    mpd = ET.Element(
+        "MPD",
+        {
+            "xmlns": "urn:mpeg:dash:schema:mpd:2011",
+            "profiles": "urn:mpeg:dash:profile:isoff-live:2011",
+            "type": "static",
+            "mediaPresentationDuration": _duration(line.duration),
+            "minBufferTime": f"PT{target}S",
+        },
+    )
+    ET.SubElement(mpd, "BaseURL").text = f"{root}/"
+    period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
+    _videos(period, videos, line, target)
+    for number, audio in enumerate(audios, 1):
+        _audio(period, number, audio, target)
+    ET.indent(mpd)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
+
+
+def _videos(period: ET.Element, videos: Sequence[Rendition], line: Timeline, target: int) -> None:
+    group = {"contentType": "video", "mimeType": "video/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
+    rate = line.rate
+    words = str(rate) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
+    adaptation = ET.SubElement(period, "AdaptationSet", {"id": "0", **group, "frameRate": words})
+    for video in videos:
+        if video.track:
+            size = {"width": str(video.track.width), "height": str(video.track.height), "sar": "1:1"}
+            _representation(adaptation, video, size, target)
+
+
+def _audio(period: ET.Element, number: int, audio: Rendition, target: int) -> None:
+    if audio.audio is None or audio.track is None:
+        return
+    group = {"contentType": "audio", "mimeType": "audio/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
+    language = {"lang": audio.audio.language} if audio.audio.language else {}
+    adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group, **language})
+    rate = {"audioSamplingRate": str(audio.track.sample_rate)}
+    representation = _representation(adaptation, audio, rate, target)
+    scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+    channels = ET.Element("AudioChannelConfiguration", {"schemeIdUri": scheme, "value": str(audio.track.channels)})
+    representation.insert(0, channels)
+
+
+def _representation(parent: ET.Element, rendition: Rendition, about: dict[str, str], target: int) -> ET.Element:
+    track = rendition.track
+    codec, timescale = (track.codec, track.timescale) if track else ("", 1)
+    peak, _ = variant_bandwidths(rendition, (), target)
+    name = rendition.path.replace("/", "-")
+    element = ET.SubElement(parent, "Representation", {"id": name, "codecs": codec, "bandwidth": str(peak), **about})
+    template = {
+        "timescale": str(timescale),
+        "initialization": f"{rendition.path}/{INIT}",
+        "media": f"{rendition.path}/$Number%05d$.m4s",
+        "startNumber": "0",
+    }
+    timeline = ET.SubElement(ET.SubElement(element, "SegmentTemplate", template), "SegmentTimeline")
+    for duration, count in _runs(rendition):
+        ET.SubElement(timeline, "S", {"d": str(duration), **({"r": str(count - 1)} if count > 1 else {})})
+    return element
+
+
+def _runs(rendition: Rendition) -> Iterator[tuple[int, int]]:
+    for duration, run in groupby(segment.fragment.duration for segment in rendition.segments):
+        yield duration, len(list(run))
+
+
+def _duration(seconds: Fraction) -> str:
+    # Milliseconds up: a player that stops at the stated end stops after the last frame.
+    thousandths = -int(-seconds * 1000 // 1)
+    return f"PT{thousandths // 1000}.{thousandths % 1000:03d}S"

@@ -1,0 +1,56 @@
+"""Why FFmpeg failed, by facts: its exit, the scratch volume, and whether the input decodes without an encoder."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+from narwhal_operator.contract.outcome import Reason, WorkError
+from workers.transcode import command, limits, runner
+from workers.transcode.probe import InputFile
+from workers.transcode.sniff import Sniff
+
+EVIDENCE: Final = 1024
+FULL_BYTES: Final = 1024 * 1024
+"""A volume with less room than this is full."""
+
+
+async def failure(ended: runner.Ended, given: InputFile, seen: Sniff, stream: int, scratch: Path) -> WorkError:
+    """The error that a failed encode of one input stream ends with."""
+    evidence = ended.tail[-EVIDENCE:]
+    if ended.stalled:
+        seconds = limits.STALL_SECONDS
+        return WorkError(
+            Reason.NO_PROGRESS, f"FFmpeg made no progress for {seconds:.0f} s and was killed.", evidence=evidence
+        )
+    if _room(scratch) < FULL_BYTES:
+        message = f"The scratch volume {scratch} has no room left; give the pods more ephemeral storage."
+        return WorkError(Reason.SCRATCH_FULL, message, evidence=evidence)
+    if ended.killed_by == signal.SIGKILL:
+        message = "FFmpeg was killed, most likely for want of memory; raise spec.template.resources.limits.memory."
+        return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
+    check = await runner.run(lambda fd: command.decode(given.source, fd, str(stream)), fds=[given.fd])
+    if check.code > 0:
+        return _damaged(check, given, seen)
+    how = f"signal {ended.killed_by}" if ended.killed_by else f"exit code {ended.code}"
+    return WorkError(
+        Reason.ENCODER_FAILED,
+        f"FFmpeg ended with {how}, though the input decodes; it is tried again.",
+        evidence=evidence,
+    )
+
+
+def _damaged(check: runner.Ended, given: InputFile, seen: Sniff) -> WorkError:
+    evidence = check.tail[-EVIDENCE:]
+    if seen.ragged:
+        message = (
+            f"{given.name} was cut: {seen.ragged}, and it does not decode to its end. Fetch or export the file again."
+        )
+        return WorkError(Reason.INPUT_TRUNCATED, message, evidence=evidence)
+    message = f"{given.name} has errors that a strict decoder refuses. Fetch or export the file again."
+    return WorkError(Reason.INPUT_DAMAGED, message, evidence=evidence)
+
+
+def _room(path: Path) -> int:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize

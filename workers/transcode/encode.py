@@ -1,0 +1,172 @@
+"""Encodes what is not stored yet: the missing tail of the video in one process, each audio track whole in another."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from narwhal_operator.contract.outcome import Reason, WorkError
+from narwhal_operator.contract.transcode import TranscodeProgress
+from workers.transcode import command, runner
+from workers.transcode.diagnose import failure
+from workers.transcode.layout import INIT, segment_name
+from workers.transcode.plan import Plan
+from workers.transcode.probe import InputFile
+from workers.transcode.progress import Block, Meter
+from workers.transcode.rendition import Rendition
+from workers.transcode.shelf import Shelf, together
+from workers.transcode.sniff import Sniff
+from workers.transcode.upload import Uploads
+
+POLL_SECONDS: Final = 0.1
+
+
+@dataclass(slots=True)
+class Encoder:
+    """One encode of one plan into one version."""
+
+    plan: Plan
+    given: InputFile
+    seen: Sniff
+    shelf: Shelf
+    scratch: Path
+    threads: int
+    tell: Callable[[TranscodeProgress], None]
+    videos: Sequence[Rendition] = ()
+    audios: Sequence[Rendition] = ()
+    _meter: Meter | None = None
+    _uploads: Uploads = field(init=False)
+
+    async def run(self) -> None:
+        """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
+        line = self.plan.timeline
+        start = min(video.contiguous() for video in self.videos)
+        self._uploads = Uploads(self.shelf, self._stored)
+        totals = {video.name: line.segments for video in self.videos}
+        totals |= {audio.path: audio.audio.segments(line.segment_duration) for audio in self.audios if audio.audio}
+        self._meter = Meter(totals, line.frames, float(line.rate), start * line.gop, time.monotonic())
+        for rendition in (*self.videos, *self.audios):
+            self._stored(rendition)
+        await together(self._uploads.run(), self._produce(command.Range(start, line.segments)))
+        self._check()
+
+    async def _produce(self, part: command.Range) -> None:
+        work = [self._audio(audio) for audio in self.audios if not _whole(audio)]
+        if part.start < part.stop:
+            work.append(self._video(part))
+        await together(*work)
+        self._uploads.close()
+
+    async def _video(self, part: command.Range) -> None:
+        ended = await self._range(self.plan, part)
+        if ended.code != 0 and self.plan.seekable and part.start > 0:
+            # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
+            ended = await self._range(replace(self.plan, seekable=False), part)
+        if ended.code != 0:
+            raise await failure(ended, self.given, self.seen, self.plan.video.index, self.scratch)
+
+    async def _range(self, plan: Plan, part: command.Range) -> runner.Ended:
+        folder = self.scratch / "video"
+        first = {video.name: (video, part.start) for video in self.videos}
+
+        def argv(fd: int) -> Sequence[str]:
+            return command.encode_video(plan, part, self._job(folder, fd))
+
+        return await self._run(argv, folder, first, self._frames)
+
+    async def _audio(self, audio: Rendition) -> None:
+        track = audio.audio
+        if track is None:
+            return
+        audio.stored.clear()  # whole or not at all: packets of two runs do not join
+        folder = self.scratch / "audio"
+
+        def argv(fd: int) -> Sequence[str]:
+            return command.encode_audio(self.plan, track, self._job(folder, fd))
+
+        ended = await self._run(argv, folder, {track.name: (audio, 0)}, None)
+        if ended.code != 0:
+            raise await failure(ended, self.given, self.seen, track.index, self.scratch)
+
+    def _job(self, folder: Path, fd: int) -> command.Job:
+        return command.Job(self.given.source, str(folder), fd, self.threads)
+
+    async def _run(
+        self,
+        argv: Callable[[int], Sequence[str]],
+        folder: Path,
+        first: dict[str, tuple[Rendition, int]],
+        on_progress: Callable[[Block], None] | None,
+    ) -> runner.Ended:
+        """Runs FFmpeg and hands its segments on as they appear."""
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in first:
+            (folder / name).mkdir(parents=True)
+        program = runner.Program()
+        done = asyncio.Event()
+        result: list[runner.Ended] = []
+
+        async def encode() -> None:
+            try:
+                result.append(await runner.run(argv, fds=[self.given.fd], program=program, on_progress=on_progress))
+            finally:
+                done.set()
+
+        await together(encode(), self._collect(folder, first, program, done))
+        return result[0]
+
+    async def _collect(
+        self, folder: Path, first: dict[str, tuple[Rendition, int]], program: runner.Program, done: asyncio.Event
+    ) -> None:
+        following = {name: start for name, (_, start) in first.items()}
+        last = False
+        while not last:
+            last = done.is_set()  # asked before looking: what appeared until the end is seen
+            for name, (rendition, start) in first.items():
+                while (path := folder / name / segment_name(following[name])).exists():
+                    if following[name] == start:
+                        await self._init(rendition, folder / name / INIT)
+                    self._uploads.offer(rendition, following[name], path)
+                    following[name] += 1
+            program.hold(self._uploads.full())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), None if last else POLL_SECONDS)
+
+    async def _init(self, rendition: Rendition, path: Path) -> None:
+        """Stores the init segment before the first segment; that of another run must be the same."""
+        data = await asyncio.to_thread(path.read_bytes)
+        if rendition.init is None or rendition.audio:
+            await self.shelf.put_init(rendition, data)
+        elif data != rendition.init:
+            await self.shelf.remove()
+            message = f"The stored init segment of {rendition.name} is of another encode; all is removed and made anew."
+            raise WorkError(Reason.VERIFICATION_FAILED, message)
+
+    def _frames(self, block: Block) -> None:
+        if self._meter:
+            self._meter.encoded(block.frame, time.monotonic())
+            self.tell(self._meter.progress())
+
+    def _stored(self, rendition: Rendition) -> None:
+        if self._meter:
+            self._meter.stored(rendition.name if rendition.rung else rendition.path, len(rendition.stored))
+            self.tell(self._meter.progress())
+
+    def _check(self) -> None:
+        """FFmpeg ended well; now all frames must be there, for a file may end early without an error."""
+        line = self.plan.timeline
+        for video in self.videos:
+            frames = video.samples()
+            if video.contiguous() == len(video.stored) and frames < line.frames:
+                message = f"{self.given.name} decodes to {frames} of {line.frames} frames. Fetch or export it again."
+                raise WorkError(Reason.INPUT_TRUNCATED, message)
+
+
+def _whole(audio: Rendition) -> bool:
+    return (
+        audio.audio is not None and audio.samples() == audio.audio.packets and audio.contiguous() == len(audio.stored)
+    )

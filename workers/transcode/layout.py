@@ -1,0 +1,75 @@
+"""Where an output's objects are, below its prefix. Pure.
+
+PREFIX/master.m3u8, manifest.mpd      the pointers, replaced by one PUT each
+PREFIX/v/VERSION/RUNG/                init.mp4, 00000.m4s …, media.m3u8: never changed once published
+PREFIX/v/VERSION/audio/TRACK/         the same
+PREFIX/v/VERSION/order.json           whose it is; written first
+PREFIX/v/VERSION/report.json          what the verification found
+PREFIX/v/VERSION/outcome.json         what was published; written last
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+VERSION: Final = re.compile(r"\bv/([0-9a-f]{16})/")
+"""A version's name, in a pointer or a key."""
+SEGMENT: Final = re.compile(r"([0-9]{5,})\.m4s")
+INIT: Final = "init.mp4"
+MEDIA: Final = "media.m3u8"
+MASTER: Final = "master.m3u8"
+MANIFEST: Final = "manifest.mpd"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The keys of one version of one output."""
+
+    prefix: str
+    version: str
+
+    @property
+    def root(self) -> str:
+        """Prefix of the version, without the slash."""
+        return f"{self.prefix}/v/{self.version}"
+
+    @property
+    def master(self) -> str:
+        """Key of the master playlist."""
+        return f"{self.prefix}/{MASTER}"
+
+    @property
+    def manifest(self) -> str:
+        """Key of the DASH manifest."""
+        return f"{self.prefix}/{MANIFEST}"
+
+    @property
+    def order(self) -> str:
+        """Key of the record of whose version this is."""
+        return f"{self.root}/order.json"
+
+    @property
+    def report(self) -> str:
+        """Key of the verification report."""
+        return f"{self.root}/report.json"
+
+    @property
+    def outcome(self) -> str:
+        """Key of the record of what was published."""
+        return f"{self.root}/outcome.json"
+
+    @property
+    def relative(self) -> str:
+        """The version's prefix as the pointers write it: relative to them."""
+        return f"v/{self.version}"
+
+
+def segment_name(index: int) -> str:
+    """Name of a segment, as FFmpeg and the DASH template write it."""
+    return f"{index:05d}.m4s"
+
+
+def segment_index(name: str) -> int | None:
+    """The number in a segment's name; None for any other name."""
+    match = SEGMENT.fullmatch(name)
+    return int(match[1]) if match else None

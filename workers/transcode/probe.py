@@ -1,0 +1,182 @@
+"""Finds out what an input is, by facts: lengths in the file, ffprobe's JSON, and a walk over all packets.
+
+Every refusal is decided here, before anything is encoded.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, Final
+
+from narwhal_operator.contract.outcome import Reason, WorkError
+from workers.transcode import command, ladder, limits, runner
+from workers.transcode.media import MediaInfo, parse
+from workers.transcode.scan import Scanner
+from workers.transcode.sniff import Sniff, sniff
+
+BOUNDS: Final = runner.Bounds(
+    stall_seconds=None, wall_seconds=limits.PROBE_SECONDS, address_space=limits.PROBE_ADDRESS_SPACE
+)
+SHORT_SECONDS: Final = Fraction(1)
+SHORT_PART: Final = Fraction(1, 20)
+"""A file whose packets end this much before its declared end was cut; less is how containers round."""
+ACCEPTED: Final = "Give an MP4, MOV, Matroska, WebM, MPEG-TS, AVI or FLV file; playlists are refused."
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """An open input. Programs read it by its descriptor: no name of a user's is ever an argument of theirs."""
+
+    file: BufferedReader
+    size: int
+    name: str
+    """For messages: bucket/key."""
+
+    @property
+    def fd(self) -> int:
+        """The descriptor programs inherit."""
+        return self.file.fileno()
+
+    @property
+    def source(self) -> command.Source:
+        """How FFmpeg opens it: anew, with a position of its own."""
+        return command.Source(f"/dev/fd/{self.fd}")
+
+
+def open_input(path: Path, name: str) -> InputFile:
+    """Opens a fetched input. Raises WorkError(InputEmpty)."""
+    size = path.stat().st_size
+    if size == 0:
+        raise WorkError(Reason.INPUT_EMPTY, f"{name} has 0 bytes; upload the file again.")
+    return InputFile(path.open("rb"), size, name)
+
+
+async def examine(given: InputFile) -> tuple[MediaInfo, Sniff]:
+    """What the input is, with its packets walked. Raises WorkError with an Input* reason or NoVideo."""
+    seen = sniff(given.file, given.size)
+    info = await _header(given, seen)
+    if seen.cut:
+        raise _cut(given, seen.cut)
+    ladder.admit(info)
+    return await _walk(given, info), seen
+
+
+def _cut(given: InputFile, how: str) -> WorkError:
+    return WorkError(Reason.INPUT_TRUNCATED, f"{given.name} was cut: {how}. Fetch or export the file again.")
+
+
+async def _header(given: InputFile, seen: Sniff) -> MediaInfo:
+    info, ended = await _probe(given)
+    if info is not None:
+        return info
+    if seen.cut:
+        raise _cut(given, seen.cut)
+    if seen.container is None:
+        raise WorkError(Reason.INPUT_NOT_MEDIA, f"{given.name} is no media file that is accepted. {ACCEPTED}")
+    await _refuse_large(given)
+    raise WorkError(
+        Reason.INPUT_DAMAGED,
+        f"{given.name} begins like {seen.container} but cannot be read; fetch or export the file again.",
+        evidence=ended.tail[-1024:],
+    )
+
+
+async def _refuse_large(given: InputFile) -> None:
+    """Whether the guard on pixels is what refused: asks without it, first without decoding, then in little memory."""
+    for extra in (("-skip_frame", "all"), ("-threads", "1")):
+        info, _ = await _probe(given, *extra)
+        if info is not None and info.video is not None and info.video.width > 0:
+            ladder.admit(info)
+            return
+
+
+async def _probe(given: InputFile, *extra: str) -> tuple[MediaInfo | None, runner.Ended]:
+    text = bytearray()
+
+    def take(data: bytes) -> None:
+        text.extend(data[: limits.PROBE_OUTPUT - len(text)])
+
+    ended = await runner.run(
+        lambda _: command.probe(given.source, *extra), fds=[given.fd], bounds=BOUNDS, on_output=take
+    )
+    if ended.code != 0:
+        return None, ended
+    try:
+        return parse(json.loads(bytes(text))), ended
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, ended
+
+
+async def _walk(given: InputFile, info: MediaInfo) -> MediaInfo:
+    """All packets. Raises WorkError(InputTruncated) when there are fewer than the container declares."""
+    video = info.video
+    if video is None:
+        return info
+    walk = Walk(video.index)
+    seconds = limits.PROBE_SECONDS + given.size / limits.SCAN_BYTES_PER_SECOND
+    bounds = runner.Bounds(stall_seconds=None, wall_seconds=seconds, address_space=limits.PROBE_ADDRESS_SPACE)
+    ended = await runner.run(
+        lambda _: command.scan(given.source), fds=[given.fd], bounds=bounds, on_output=lines(walk.line)
+    )
+    if ended.stalled:
+        message = f"Walking over the packets of {given.name} took over {seconds:.0f} s; is the scratch volume slow?"
+        raise WorkError(Reason.NO_PROGRESS, message)
+    declared = video.declared_frames
+    # nb_frames is exact where the index is a table of samples; AVI counts empty chunks.
+    if declared and "mov" in info.container and walk.scanner.packets < declared:
+        raise _cut(given, f"it has {walk.scanner.packets} of {declared} frames")
+    end = max(
+        (time * info.time_bases.get(stream, Fraction(0)) for stream, time in walk.ends.items()), default=Fraction(0)
+    )
+    start = min(
+        (time * info.time_bases.get(stream, Fraction(0)) for stream, time in walk.starts.items()), default=Fraction(0)
+    )
+    length = end - min(start, Fraction(0)) if "matroska" in info.container else end - start
+    if info.duration and info.duration - length > max(SHORT_SECONDS, info.duration * SHORT_PART):
+        raise _cut(given, f"it ends after {float(length):.1f} of {float(info.duration):.1f} s")
+    scan = walk.scanner.result()
+    return info if scan is None else info.scanned(scan)
+
+
+@dataclass(slots=True)
+class Walk:
+    """The packets as ffprobe lists them."""
+
+    video: int
+    scanner: Scanner = field(default_factory=Scanner)
+    starts: dict[int, int] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
+
+    def line(self, line: bytes) -> None:
+        """One line: stream, presentation time, decoding time, duration, flags. Others (side data) are left out."""
+        fields = line.decode("ascii", "replace").split(",")
+        if len(fields) < 5 or not fields[0].isdecimal():
+            return
+        stream, time, duration = int(fields[0]), _number(fields[1]), _number(fields[3]) or 0
+        time = _number(fields[2]) if time is None else time  # AVI has decoding times only
+        if time is not None:
+            self.starts[stream] = min(time, self.starts.get(stream, time))
+            self.ends[stream] = max(time + duration, self.ends.get(stream, time))
+        if stream == self.video:
+            self.scanner.feed(time, duration, hidden="D" in fields[4])
+
+
+def lines(take: Callable[[bytes], Any]) -> Callable[[bytes], None]:
+    """Cuts bytes as they come into lines; an endless one is cut off."""
+    rest = b""
+
+    def feed(data: bytes) -> None:
+        nonlocal rest
+        whole = (rest + data).split(b"\n")
+        rest = whole.pop()[:4096]
+        for line in whole:
+            take(line)
+
+    return feed
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.removeprefix("-").isdecimal() else None

@@ -1,0 +1,160 @@
+"""The pointers and the records around them: whose a version is, what was published, what may be swept away."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.order import OrderHead, TranscodeOrder
+from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
+from workers.common.store import POINTER, ObjectStore
+from workers.transcode.layout import MASTER, VERSION, Layout
+from workers.transcode.package import media_playlist
+from workers.transcode.plan import Plan
+from workers.transcode.rendition import Rendition, target_duration
+from workers.transcode.shelf import Shelf, together
+
+
+class Record(Contract):
+    """outcome.json: what was published, and the pointers word for word, so that a repeated run can put them again."""
+
+    plan: TranscodePlan
+    result: TranscodeResult
+    master: str
+    manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """What is published: the texts of the master playlist and the DASH manifest."""
+
+    master: str
+    manifest: str | None
+
+
+async def claim(shelf: Shelf, head: OrderHead) -> None:
+    """Says whose this version is, before anything else is in it: a sweep goes by it."""
+    about = {"uid": head.uid, "work": head.work_digest, "namespace": head.namespace, "name": head.name}
+    await shelf.put(shelf.layout.order, json.dumps(about).encode())
+
+
+async def write_playlists(shelf: Shelf, renditions: Sequence[Rendition]) -> None:
+    """Stores the media playlists."""
+    target = target_duration(renditions)
+    texts = {rendition.path: media_playlist(rendition, target) for rendition in renditions}
+    await together(
+        *(shelf.put(f"{shelf.layout.root}/{path}/media.m3u8", text.encode()) for path, text in texts.items())
+    )
+
+
+async def publish(shelf: Shelf, pointers: Pointers) -> None:
+    """Replaces the pointers. The master is last: who follows it finds everything there."""
+    if pointers.manifest is not None:
+        await shelf.put(shelf.layout.manifest, pointers.manifest.encode(), POINTER)
+    await shelf.put(shelf.layout.master, pointers.master.encode(), POINTER)
+
+
+async def record(
+    shelf: Shelf, plan: TranscodePlan, pointers: Pointers, engine: str, verification: VerificationSummary
+) -> TranscodeResult:
+    """Writes down what was published and returns it."""
+    listing = await shelf.listing()
+    result = TranscodeResult(
+        master_url=shelf.store.url(shelf.bucket, shelf.layout.master),
+        master_key=shelf.layout.master,
+        manifest_key=shelf.layout.manifest if pointers.manifest is not None else None,
+        version=shelf.layout.version,
+        bytes=sum(info.size for info in listing.values()),
+        objects=len(listing),
+        duration_seconds=plan.duration_seconds,
+        engine=engine,
+        verification=verification,
+    )
+    found = Record(plan=plan, result=result, master=pointers.master, manifest=pointers.manifest)
+    await shelf.put(shelf.layout.outcome, json.dumps(found.wire()).encode())
+    return result
+
+
+async def finished(shelf: Shelf) -> Record | None:
+    """What an earlier run published of this very work, when all of it is still there; else None.
+
+    The pointers are put again when they point elsewhere: an earlier run was killed between two PUTs, or another version
+    was published since and this one is asked for now.
+    """
+    text = await shelf.read("outcome.json")
+    if text is None:
+        return None
+    try:
+        found = Record.model_validate_json(text)
+    except ValidationError:
+        return None  # of another version of Narwhal: made anew
+    listing = {path: info for path, info in (await shelf.listing()).items() if path != "outcome.json"}
+    if (len(listing), sum(info.size for info in listing.values())) != (found.result.objects, found.result.bytes):
+        return None
+    current = await _current(shelf)
+    if current != found.master:
+        await publish(shelf, Pointers(found.master, found.manifest))
+    return found
+
+
+async def _current(shelf: Shelf) -> str | None:
+    if await shelf.call(shelf.store.head, shelf.bucket, shelf.layout.master) is None:
+        return None
+    return (await shelf.call(shelf.store.read, shelf.bucket, shelf.layout.master)).decode("utf-8", "replace")
+
+
+def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
+    """Removes the versions of this resource that no pointer names; the number of objects removed.
+
+    For a thread of its own. A version without order.json is not known to be ours and stays.
+    """
+    output = order.spec.output
+    versions: dict[str, list[str]] = {}
+    for info in store.list(output.bucket, f"{output.prefix}/v/"):
+        match = VERSION.search(info.key.removeprefix(f"{output.prefix}/"))
+        if match:
+            versions.setdefault(match[1], []).append(info.key)
+    named = _named(store, output.bucket, output.prefix)
+    gone = [keys for version, keys in versions.items() if version not in named and _ours(store, order, version, keys)]
+    store.delete(output.bucket, (key for keys in gone for key in keys))
+    return sum(len(keys) for keys in gone)
+
+
+def _named(store: ObjectStore, bucket: str, prefix: str) -> set[str]:
+    """The versions that the pointers name."""
+    layout = Layout(prefix, "")
+    texts = [store.read(bucket, key) for key in (layout.master, layout.manifest) if store.head(bucket, key)]
+    return {match[1] for text in texts for match in VERSION.finditer(text.decode("utf-8", "replace"))}
+
+
+def _ours(store: ObjectStore, order: TranscodeOrder, version: str, keys: Sequence[str]) -> bool:
+    key = Layout(order.spec.output.prefix, version).order
+    if key not in keys:
+        return False
+    try:
+        about: Any = json.loads(store.read(order.spec.output.bucket, key))
+    except ValueError:
+        return False
+    return isinstance(about, dict) and about.get("uid") == order.head.uid
+
+
+def measured(plan: Plan, videos: Sequence[Rendition], bandwidths: dict[str, int]) -> TranscodePlan:
+    """The plan with what encoding has shown: codec strings and bandwidths."""
+    summary = plan.summary()
+    tracks = {video.name: video.track for video in videos}
+    rungs = [
+        rung.model_copy(
+            update={
+                "codec_string": track.codec if (track := tracks.get(rung.name)) else None,
+                "bandwidth": bandwidths.get(rung.name),
+            }
+        )
+        for rung in summary.rungs
+    ]
+    return summary.model_copy(update={"rungs": rungs})
+
+
+__all__ = ["MASTER", "Pointers", "Record", "claim", "finished", "measured", "publish", "record", "sweep"]

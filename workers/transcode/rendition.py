@@ -1,0 +1,94 @@
+"""A rendition as it is stored: its track and segments, as read back from the store. Values, and what follows from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from workers.transcode.boxes import Fragment, Track
+from workers.transcode.plan import AudioTrack, Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A segment in the store."""
+
+    index: int
+    size: int
+    etag: str
+    fragment: Fragment
+
+
+@dataclass(slots=True)
+class Rendition:
+    """One rendition: a rung of video or a track of audio."""
+
+    name: str
+    path: str
+    """Below the version's prefix: 720p, audio/en."""
+    rung: Rung | None = None
+    audio: AudioTrack | None = None
+    init: bytes | None = None
+    track: Track | None = None
+    stored: dict[int, Stored] = field(default_factory=dict)
+
+    @property
+    def segments(self) -> list[Stored]:
+        """The segments by number."""
+        return [self.stored[index] for index in sorted(self.stored)]
+
+    def contiguous(self) -> int:
+        """Segments from the first on without a hole, each where the one before it ends."""
+        ticks = 0
+        for index in range(len(self.stored)):
+            segment = self.stored.get(index)
+            if segment is None or segment.fragment.start != ticks:
+                return index
+            ticks += segment.fragment.duration
+        return len(self.stored)
+
+    def samples(self) -> int:
+        """Samples of all segments: frames of video, packets of audio."""
+        return sum(segment.fragment.samples for segment in self.stored.values())
+
+    def seconds(self, segment: Stored) -> Fraction:
+        """Duration of a segment."""
+        return Fraction(segment.fragment.duration, self.track.timescale if self.track else 1)
+
+    def duration(self) -> Fraction:
+        """Duration of all segments."""
+        return sum((self.seconds(segment) for segment in self.stored.values()), Fraction(0))
+
+
+def target_duration(renditions: Sequence[Rendition]) -> int:
+    """EXT-X-TARGETDURATION for all: the longest segment, rounded (RFC 8216 sections 4.3.3.1 and 6.2.4: one for all)."""
+    longest = max(rendition.seconds(segment) for rendition in renditions for segment in rendition.segments)
+    return max(1, int(longest + Fraction(1, 2)))
+
+
+def peak_bandwidth(rendition: Rendition, target: int) -> int:
+    """The peak segment bit rate: the largest of any run of segments that lasts 0.5 to 1.5 target durations.
+
+    RFC 8216 section 4.1. In bits per second, rounded up; of a rendition shorter than that the rate of the whole.
+    """
+    segments = rendition.segments
+    peak = Fraction(0)
+    for first in range(len(segments)):
+        bits, seconds = 0, Fraction(0)
+        for segment in segments[first:]:
+            bits += 8 * segment.size
+            seconds += rendition.seconds(segment)
+            if seconds > Fraction(3, 2) * target:
+                break
+            if seconds >= Fraction(1, 2) * target:
+                peak = max(peak, bits / seconds)
+    return -int(-(peak or _average(rendition)) // 1)
+
+
+def average_bandwidth(rendition: Rendition) -> int:
+    """Bits per second over the whole, rounded up (RFC 8216 section 4.1)."""
+    return -int(-_average(rendition) // 1)
+
+
+def _average(rendition: Rendition) -> Fraction:
+    bits = 8 * sum(segment.size for segment in rendition.stored.values())
+    return Fraction(bits) / rendition.duration() if rendition.stored else Fraction(0)

@@ -1,0 +1,167 @@
+"""A transcode from order to outcome: probe, plan, encode what is missing, verify, publish."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from narwhal_operator.contract.naming import digest_of
+from narwhal_operator.contract.order import TranscodeOrder
+from narwhal_operator.contract.outcome import Reason, WorkError
+from narwhal_operator.contract.transcode import TranscodeProgress
+from workers.common.context import Context, Result
+from workers.common.store import ObjectInfo, ObjectStore
+from workers.transcode import command, dash, ladder, package, probe, publish, runner
+from workers.transcode.cpus import threads
+from workers.transcode.encode import Encoder
+from workers.transcode.layout import Layout
+from workers.transcode.plan import Plan
+from workers.transcode.rendition import Rendition, target_duration
+from workers.transcode.shelf import Shelf, drop_foreign, take_stock
+from workers.transcode.sniff import Sniff
+from workers.transcode.verify import Gate
+
+SHA256: Final = "narwhal-sha256"
+"""Metadata of an object that a DownloadJob made."""
+
+
+async def run(order: TranscodeOrder, context: Context) -> Result:
+    """Carries out one order. Raises WorkError; cancelled, it leaves in the store what makes a resume possible."""
+    store = context.open_store(order.output_store)
+    await asyncio.to_thread(store.check_bucket, order.spec.output.bucket)
+    if order.head.task == "Sweep":
+        count = await asyncio.to_thread(publish.sweep, store, order)
+        return Result(message=f"Removed {count} objects of unfinished runs.")
+    runner.require("ffmpeg", "ffprobe", "setpriv")
+    return await Transcode(order, context, store).run()
+
+
+@dataclass(slots=True)
+class Transcode:
+    """One run of one order."""
+
+    order: TranscodeOrder
+    context: Context
+    store: ObjectStore
+
+    async def run(self) -> Result:
+        """From the input to the outcome."""
+        engine = await _engine()
+        source, info = await self._find_input()
+        shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
+        planning = self.order.spec.mode == "Plan"
+        if not planning and (done := await publish.finished(shelf)):
+            self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
+            return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
+        given = await self._fetch(source, info)
+        self.context.report(phase="Probing")
+        media, seen = await probe.examine(given)
+        plan = ladder.plan(media, self.order.spec)
+        self.context.report(plan=plan.summary())
+        if planning:
+            return Result("Planned; nothing is encoded in mode Plan.", plan=plan.summary())
+        return await self._make(plan, given, seen, shelf, engine)
+
+    def _layout(self, info: ObjectInfo, engine: str) -> Layout:
+        """The version's name: the same work finds what was done of it, other work never meets it."""
+        spec = self.order.spec
+        work = {
+            "input": self.order.input_sha256 or info.metadata.get(SHA256) or [info.etag, info.size],
+            "ladder": spec.ladder.wire(),
+            "packaging": spec.packaging.wire(),
+            "audio": spec.audio.wire(),
+            "engine": [engine, command.RECIPE, command.PRESET],
+        }
+        return Layout(spec.output.prefix, digest_of(work))
+
+    async def _find_input(self) -> tuple[ObjectStore, ObjectInfo]:
+        where = self.order.input
+        name = f"{where.bucket}/{where.key}"
+        store = self.context.open_store(where.store)
+        info = await asyncio.to_thread(store.head, where.bucket, where.key)
+        if info is None:
+            await asyncio.to_thread(store.check_bucket, where.bucket)
+            message = f"{name} does not exist; correct spec.input, or upload the object."
+            raise WorkError(Reason.INPUT_NOT_FOUND, message)
+        if info.size == 0:
+            raise WorkError(Reason.INPUT_EMPTY, f"{name} has 0 bytes; upload the file again.")
+        known, wanted = info.metadata.get(SHA256), self.order.input_sha256
+        if known and wanted and known != wanted:
+            raise _changed(name)
+        return store, info
+
+    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> probe.InputFile:
+        """The input on scratch: a copy, or a link where the store is a directory."""
+        where, path = self.order.input, self.context.scratch / "input"
+        self.context.report(phase="Fetching")
+        await asyncio.to_thread(store.fetch, where.bucket, where.key, path)
+        given = probe.open_input(path, f"{where.bucket}/{where.key}")
+        wanted = self.order.input_sha256
+        if wanted and info.metadata.get(SHA256) != wanted and await asyncio.to_thread(_digest, given) != wanted:
+            raise _changed(given.name)
+        return given
+
+    async def _make(self, plan: Plan, given: probe.InputFile, seen: Sniff, shelf: Shelf, engine: str) -> Result:
+        videos = [Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs]
+        audios = [Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio]
+        await publish.claim(shelf, self.order.head)
+        await take_stock(shelf, (*videos, *audios), await shelf.listing())
+        for video in videos:
+            drop_foreign(video, plan.timeline)
+        self.context.report(phase="Encoding")
+        count = threads(self.order.cpus)
+        encoder = Encoder(plan, given, seen, shelf, self.context.scratch, count, self._tell, videos, audios)
+        await encoder.run()
+        return await self._finish(plan, shelf, videos, audios, engine)
+
+    async def _finish(
+        self, plan: Plan, shelf: Shelf, videos: Sequence[Rendition], audios: Sequence[Rendition], engine: str
+    ) -> Result:
+        self.context.report(phase="Verifying")
+        await publish.write_playlists(shelf, (*videos, *audios))
+        pointers = self._pointers(plan, shelf.layout, videos, audios)
+        gate = Gate(shelf, plan, videos, audios, pointers.master, pointers.manifest, self.context.scratch)
+        summary = await gate.run()
+        self.context.report(phase="Publishing")
+        await publish.publish(shelf, pointers)
+        target = target_duration((*videos, *audios))
+        bandwidths = {video.name: package.variant_bandwidths(video, audios, target)[0] for video in videos}
+        final = publish.measured(plan, videos, bandwidths)
+        result = await publish.record(shelf, final, pointers, engine, summary)
+        done = self.context.current.transcode
+        self.context.report(plan=final, transcode=done.model_copy(update={"percent": 100}) if done else None)
+        return Result(f"Published {result.master_url}.", plan=final, result=result)
+
+    def _pointers(
+        self, plan: Plan, layout: Layout, videos: Sequence[Rendition], audios: Sequence[Rendition]
+    ) -> publish.Pointers:
+        target = target_duration((*videos, *audios))
+        given = (layout.relative, videos, audios, plan.timeline, target)
+        wanted = "DASH" in self.order.spec.packaging.manifests
+        return publish.Pointers(package.master_playlist(*given), dash.manifest(*given) if wanted else None)
+
+    def _tell(self, progress: TranscodeProgress) -> None:
+        self.context.report(transcode=progress)
+
+
+def _all_done(segments: int) -> TranscodeProgress:
+    return TranscodeProgress(percent=100, segments_done=segments, segments_total=segments)
+
+
+def _changed(name: str) -> WorkError:
+    return WorkError(Reason.INPUT_CHANGED, f"{name} is not the object the DownloadJob made; run the DownloadJob again.")
+
+
+def _digest(given: probe.InputFile) -> str:
+    given.file.seek(0)
+    return hashlib.file_digest(given.file, "sha256").hexdigest()
+
+
+async def _engine() -> str:
+    """FFmpeg's version, such as `ffmpeg 5.1.9`; part of a version's name."""
+    text = bytearray()
+    bounds = runner.Bounds(stall_seconds=None, wall_seconds=30)
+    await runner.run(lambda _: command.version(), bounds=bounds, on_output=text.extend)
+    words = bytes(text[:200]).decode("utf-8", "replace").split()
+    return f"ffmpeg {words[2]}"[:128] if words[:2] == ["ffmpeg", "version"] else "ffmpeg"

@@ -1,0 +1,126 @@
+"""The store as this worker uses it: one bucket, the objects of one version, a bounded number of requests at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
+from workers.transcode import limits
+from workers.transcode.boxes import DamagedSegmentError, read_fragment, read_init
+from workers.transcode.layout import INIT, Layout, segment_index, segment_name
+from workers.transcode.rates import Timeline
+from workers.transcode.rendition import Rendition, Stored
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The place of one version in a store."""
+
+    store: ObjectStore
+    bucket: str
+    layout: Layout
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.STORE_READS))
+
+    def key(self, rendition: Rendition, name: str) -> str:
+        """Key of an object of a rendition."""
+        return f"{self.layout.root}/{rendition.path}/{name}"
+
+    async def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """A call of the store, in a thread, when a slot is free."""
+        async with self.slots:
+            return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def put(self, key: str, data: bytes, cache_control: str = IMMUTABLE) -> None:
+        """Stores a small object."""
+        kind = content_type_of(key)
+        await self.call(self.store.put, self.bucket, key, data, content_type=kind, cache_control=cache_control)
+
+    async def put_segment(self, rendition: Rendition, index: int, path: Path) -> Stored:
+        """Stores a segment and reads back what is stored: the facts the playlists are written from."""
+        key = self.key(rendition, segment_name(index))
+        kind = content_type_of(key)
+        info = await self.call(self.store.put_file, self.bucket, key, path, content_type=kind, cache_control=IMMUTABLE)
+        return await self.read_segment(rendition, index, info)
+
+    async def read_segment(self, rendition: Rendition, index: int, info: ObjectInfo) -> Stored:
+        """A stored segment by its first bytes. Raises DamagedSegmentError."""
+        key = self.key(rendition, segment_name(index))
+        head = await self.call(self.store.read, self.bucket, key, 0, min(info.size, limits.SEGMENT_HEAD))
+        return Stored(index, info.size, info.etag, read_fragment(head))
+
+    async def put_init(self, rendition: Rendition, data: bytes) -> None:
+        """Stores the init segment. Raises DamagedSegmentError."""
+        rendition.track = read_init(data)
+        await self.put(self.key(rendition, INIT), data)
+        rendition.init = data
+
+    async def listing(self, prefix: str = "") -> dict[str, ObjectInfo]:
+        """All objects of the version below a prefix of it, by their path in it."""
+        base = f"{self.layout.root}/"
+        found = await self.call(lambda: list(self.store.list(self.bucket, f"{base}{prefix}")))
+        return {info.key.removeprefix(base): info for info in found}
+
+    async def read(self, path: str) -> bytes | None:
+        """A small object of the version; None when there is none."""
+        key = f"{self.layout.root}/{path}"
+        if await self.call(self.store.head, self.bucket, key) is None:
+            return None
+        return await self.call(self.store.read, self.bucket, key)
+
+    async def remove(self, keep: Iterable[str] = ()) -> None:
+        """Removes the version's objects but those at the given keys."""
+        kept = set(keep)
+        keys = [info.key for info in (await self.listing()).values() if info.key not in kept]
+        await self.call(self.store.delete, self.bucket, keys)
+
+
+async def take_stock(shelf: Shelf, renditions: Sequence[Rendition], found: dict[str, ObjectInfo]) -> list[str]:
+    """Fills the renditions with what is stored of them. Says what is there but unreadable; that is encoded again."""
+    damaged: list[str] = []
+
+    async def one(rendition: Rendition, index: int, info: ObjectInfo) -> None:
+        try:
+            rendition.stored[index] = await shelf.read_segment(rendition, index, info)
+        except DamagedSegmentError as error:
+            damaged.append(f"{rendition.path}/{segment_name(index)}: {error}")
+
+    for rendition in renditions:
+        init = found.get(f"{rendition.path}/{INIT}")
+        if init is None:
+            continue  # segments are stored after it: what is there is not from here
+        rendition.init = await shelf.call(shelf.store.read, shelf.bucket, init.key)
+        try:
+            rendition.track = read_init(rendition.init)
+        except DamagedSegmentError as error:
+            damaged.append(f"{rendition.path}/{INIT}: {error}")
+            continue
+        prefix = f"{rendition.path}/"
+        names = {path.removeprefix(prefix): info for path, info in found.items() if path.startswith(prefix)}
+        numbered = [(segment_index(name), info) for name, info in names.items()]
+        await together(*(one(rendition, index, info) for index, info in numbered if index is not None))
+    return damaged
+
+
+def drop_foreign(rendition: Rendition, line: Timeline) -> None:
+    """Leaves of a rung's segments those that are exactly what an encode makes; the rest is encoded again."""
+    for index, segment in list(rendition.stored.items()):
+        fragment = segment.fragment
+        start, frames = index * line.gop * line.frame_ticks, line.frames_of(index)
+        expected = (start, frames, frames * line.frame_ticks, segment.size, True)
+        if expected != (fragment.start, fragment.samples, fragment.duration, fragment.length, fragment.idr):
+            del rendition.stored[index]
+
+
+async def together(*work: Awaitable[Any]) -> None:
+    """Runs all at once; the first that fails stops the others and is raised as it is."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
