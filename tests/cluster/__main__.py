@@ -97,7 +97,7 @@ def _status() -> int:
     if state is None:
         sys.stdout.write("down\n")
         return 1
-    running = process.is_up(layout, state)
+    running = process.is_up(state)
     sys.stdout.write(f"{'up' if running else 'broken: run make cluster-down'}; KUBECONFIG={layout.kubeconfig}\n")
     return 0 if running else 1
 

@@ -25,10 +25,6 @@ class Api:
         text = fetch(f"{self.server}{path}", self._context())
         return json.loads(text) if text is not None else None
 
-    def ready(self) -> bool:
-        """Whether the server says that it is ready, which includes its store."""
-        return fetch(f"{self.server}/readyz", self._context()) is not None
-
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         context.load_cert_chain(self.pki / "admin.crt", self.pki / "admin.key")

@@ -37,7 +37,7 @@ def up(user: int | None) -> Layout:
     with locked(layout.name):
         state = layout.read_state()
         # One that runs but has no user left is what a killed test session left behind: nobody knows what is in it.
-        if state is None or not (state.kept or _living(state)) or not is_up(layout, state):
+        if state is None or not (state.kept or _living(state)) or not is_up(state):
             state = _start_anew(layout)
         users = _living(state) if user is None else [*_living(state), _recorded(user)]
         layout.write_state(replace(state, users=users, kept=state.kept or user is None))
@@ -93,18 +93,23 @@ def load(archives: Iterable[Path]) -> None:
     """
     layout = Layout(paths.run_directory())
     state = layout.read_state()
-    if state is None or not is_up(layout, state):
+    if state is None or not is_up(state):
         raise ClusterError("no cluster is up to load images into: make cluster-up")
     for archive in archives:
         _import_image(layout, archive)
 
 
-def is_up(layout: Layout, state: State) -> bool:
+def is_up(state: State) -> bool:
     """Whether every process runs and the API server is ready."""
     processes = [state.init, *state.components.values()]
     if not all(sandbox.alive(process.pid, process.started) for process in processes):
         return False
-    return Api(server_url(state.addresses), layout.pki).ready()
+    return _ready(state.addresses)
+
+
+def _ready(addresses: Addresses) -> bool:
+    """Whether the API server is ready, its store included. Everybody may ask, also a user who cannot read our keys."""
+    return healthy(f"{server_url(addresses)}/readyz")
 
 
 def server_url(addresses: Addresses) -> str:
@@ -151,7 +156,7 @@ class _Starter:
             self._spawn(component)
         with ThreadPoolExecutor(max_workers=1) as beside:
             imported = beside.submit(self._import, list(archives.values()))
-            self._wait("kube-apiserver", "the API server to be ready", self._api.ready)
+            self._wait("kube-apiserver", "the API server to be ready", partial(_ready, addresses))
             imported.result()
         later = [
             components.controller_manager(layout),
