@@ -21,6 +21,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from narwhal_cli import guard
+from narwhal_cli.leftovers import MARK, clear
 from narwhal_cli.orders import ORDER, SCRATCH, Place, bundle
 from narwhal_cli.outcomes import local_outcome
 from narwhal_cli.works import Work
@@ -35,6 +36,8 @@ TAIL_LINES: Final = 20
 """Lines of a worker's standard error that are kept for the evidence."""
 DEADLINE_SLACK: Final = 5.0
 """Seconds after activeDeadlineSeconds, which the worker itself heeds, before it is stopped from outside."""
+CLEAR_SECONDS: Final = 10
+"""For the end of all that a killed guard has left, and for the last lines of it."""
 _MODULES: Final = {download.KIND: "workers.download", transcode.KIND: "workers.transcode"}
 _CREDENTIALS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _VMSTAT: Final = Path("/proc/vmstat")
@@ -75,18 +78,19 @@ async def run_attempt(attempt: Attempt, on_report: OnReport, stop: Stop) -> Work
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(os.environ),
+        env={**_environment(os.environ), MARK: directory},
         limit=LINE_LIMIT,
         start_new_session=True,  # a terminal's Ctrl-C is for narwhal, which stops its workers in order
     )
     reading = asyncio.create_task(_read(process, on_report))
+    ended = asyncio.create_task(_exit_code(process, directory))
     try:
         await _hand_over(process, _request(attempt.work, directory, files))
-        late = await _until_end(process, stop, attempt.work.spec.active_deadline_seconds)
+        late = await _until_end(process, ended, stop, attempt.work.spec.active_deadline_seconds)
     finally:
         _let_go(process)
-        outcome, tail = await reading
-        code = await process.wait()
+        code = await ended
+        outcome, tail = await asyncio.wait_for(reading, CLEAR_SECONDS)
     if late and (outcome is None or outcome.reason is Reason.CANCELLED):
         limit = attempt.work.spec.active_deadline_seconds
         message = f"Ran longer than activeDeadlineSeconds ({limit} s). {TABLE[Reason.DEADLINE_EXCEEDED].mend}"
@@ -118,12 +122,29 @@ async def _hand_over(process: asyncio.subprocess.Process, request: bytes) -> Non
         return  # it has ended already; its exit code tells
 
 
-async def _until_end(process: asyncio.subprocess.Process, stop: Stop, limit: int | None) -> bool:
+async def _exit_code(process: asyncio.subprocess.Process, directory: str) -> int:
+    """The guard's exit code, once all below it is gone, which it sees to; if it was killed itself, we do."""
+    ended = asyncio.ensure_future(process.wait())  # ends when the pipes are closed too
+    tries = 0
+    while tries < CLEAR_SECONDS:
+        await asyncio.wait({ended}, timeout=1)
+        if ended.done() and ended.result() >= 0:
+            return ended.result()
+        if process.returncode is not None:
+            tries += 1
+            await asyncio.to_thread(clear, directory)
+            if ended.done():
+                return ended.result()
+    ended.cancel()
+    return -signal.SIGKILL
+
+
+async def _until_end(
+    process: asyncio.subprocess.Process, ended: asyncio.Task[int], stop: Stop, limit: int | None
+) -> bool:
     """Waits for the guard's end, which is that of all below it; True when it was stopped for being late."""
-    ended = asyncio.ensure_future(process.wait())
     stopping = asyncio.ensure_future(stop.wanted.wait())
     killing = asyncio.ensure_future(stop.at_once.wait())
-    late = False
     try:
         timeout = None if limit is None else limit + DEADLINE_SLACK
         await asyncio.wait({ended, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -134,8 +155,8 @@ async def _until_end(process: asyncio.subprocess.Process, stop: Stop, limit: int
             process.send_signal(signal.SIGTERM)
         await ended
     finally:
-        for waiting in (ended, stopping, killing):
-            waiting.cancel()
+        stopping.cancel()
+        killing.cancel()
     return late
 
 
@@ -212,7 +233,7 @@ def _without_outcome(attempt: Attempt, code: int, tail: str, stop: Stop, out_of_
             message = "The worker was killed for want of memory; close other programs and run it again."
             return local_outcome(work, Reason.OUT_OF_MEMORY, message, number)
         return local_outcome(work, Reason.POD_LOST, "The worker was killed from outside (signal 9).", number)
-    message = f"The worker ended with code {code} and told no outcome; please report it."
+    message = f"The worker ended with code {code} and told no outcome; please report it with what NARWHAL_LOG_LEVEL=DEBUG shows."
     return local_outcome(work, Reason.INTERNAL_ERROR, message, number, evidence)
 
 

@@ -16,6 +16,8 @@ from narwhal_operator.contract.transcode import TranscodeProgress
 
 REFRESH: Final = 4
 """Frames a second: more would be work for nobody."""
+EVIDENCE_LINES: Final = 10
+"""Last lines of the program that failed, above the line that says what failed."""
 
 
 class Bars:
@@ -61,6 +63,8 @@ class Bars:
         if outcome.reason is Reason.COMPLETED:
             self._print(success_line(work, outcome), "green")
         elif outcome.reason is not Reason.CANCELLED:
+            for line in (outcome.evidence or "").splitlines()[-EVIDENCE_LINES:]:
+                self._print(f"  {line}", "dim")
             self._say(failure_line(work, outcome))
 
     def library(self, library: Library, counts: Counter[str]) -> None:

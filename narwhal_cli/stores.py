@@ -71,7 +71,8 @@ def _remote(text: str, environment: Environment) -> Remote:
     values = {"endpoint": _endpoint(url, options.get("tls"), environment), **_credentials(environment)}
     if region := options.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"):
         values["region"] = region
-    if bundle := environment.get("AWS_CA_BUNDLE"):
+    bundle = environment.get("AWS_CA_BUNDLE")
+    if bundle and values["endpoint"].startswith("https:"):
         values["caBundle"] = _text(Path(bundle), "AWS_CA_BUNDLE")
     return Remote("of --store", {name: value.encode() for name, value in values.items()})
 
