@@ -162,12 +162,20 @@ def _node(schema: Mapping[str, Any], definitions: Mapping[str, Any], path: str) 
         elif key == "properties":
             made[key] = {name: _node(value[name], definitions, f"{path}.{name}") for name in sorted(value)}
         elif key == "items":
-            made[key] = _node(value, definitions, f"{path}[]")
+            # No defaults in lists: a client-side apply compares a list as a whole, and would find it changed every time.
+            made[key] = _without_defaults(_node(value, definitions, f"{path}[]"))
         elif key != "title":
             made.update(_translated(key, value, definitions, path))
     if made.get("default", ...) is None:
         del made["default"]
     return made
+
+
+def _without_defaults(schema: Any) -> Any:
+    """A schema with no default in it; the models have them all the same."""
+    if isinstance(schema, dict):
+        return {key: _without_defaults(value) for key, value in schema.items() if key != "default"}
+    return [_without_defaults(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -196,13 +204,6 @@ def _translated(key: str, value: Any, definitions: Mapping[str, Any], path: str)
     if key == "additionalProperties":
         return {} if value is False else {key: _node(value, definitions, f"{path}.*")}
     raise SchemaError(f"{path}: a structural schema has no {key}")
-
-
-def _without_defaults(schema: Any) -> Any:
-    """A schema with no default in it: a status says what was seen, and nobody else may add to it."""
-    if isinstance(schema, dict):
-        return {key: _without_defaults(value) for key, value in schema.items() if key != "default"}
-    return [_without_defaults(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def crd(kind: Kind) -> dict[str, Any]:

@@ -161,7 +161,7 @@ class Attempt(Contract):
 
     number: int = Field(ge=1, description="1 for the first.")
     job: str = Field(max_length=63, description="Name of the batch/v1 Job.")
-    pod: str | None = Field(None, max_length=253, description="Name of the pod, when known.")
+    pod: str | None = Field(None, max_length=128, description="Name of the pod, when known.")
     node: str | None = Field(None, max_length=253, description="Node it ran on, when known.")
     started_at: Timestamp | None = Field(None, description="When the worker started (RFC 3339).")
     finished_at: Timestamp | None = Field(None, description="When it ended (RFC 3339).")

@@ -81,11 +81,13 @@ class Seed(Contract):
     )
 
 
+MAGNET_PATTERN: Final = r"^magnet:\?([^\x00- &]*&)*xt=urn:bt[im]h:[^\x00- ]+$"
+
 Magnet = Annotated[
     str,
     Field(max_length=4096),
     matches(
-        r"^magnet:\?([^\x00- &]*&)*xt=urn:bt[im]h:[^\x00- ]+$",
+        MAGNET_PATTERN,
         "must be a magnet link with an xt parameter, such as magnet:?xt=urn:btih:HASH",
     ),
 ]

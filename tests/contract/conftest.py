@@ -1,0 +1,30 @@
+"""The API server of these tests, with our CRDs in it."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.contract.apiserver import Apiserver, apiserver
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_NUMBERS: Final = count(1)
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apiserver]:
+    """A real API server that serves our kinds."""
+    with apiserver(tmp_path_factory.mktemp("apiserver")) as server:
+        server.tell("apply", "--server-side", "-f", ROOT / "crds")
+        server.tell("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        yield server
+
+
+@pytest.fixture
+def namespace(api: Apiserver) -> str:
+    """A namespace of this test's own; it ends with the server."""
+    name = f"test-{next(_NUMBERS)}"
+    api.tell("create", "namespace", name)
+    return name
