@@ -15,6 +15,7 @@ from minio.helpers import genheaders
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.secrets import read_secret
 from workers.common.store import PartInfo
+from workers.common.tls import trusting
 
 if TYPE_CHECKING:
     from minio.helpers import DictType
@@ -88,17 +89,10 @@ def _pool(credentials: Credentials, secret: str) -> urllib3.PoolManager:
 
 
 def _tls(credentials: Credentials, secret: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if not context.cert_store_stats()["x509_ca"]:  # an image without ca-certificates
-        import certifi
-
-        context.load_verify_locations(cafile=certifi.where())
-    if credentials.ca_bundle:
-        try:
-            context.load_verify_locations(cadata=credentials.ca_bundle)
-        except (ssl.SSLError, ValueError):
-            raise _invalid(secret, "has a caBundle that holds no PEM certificate") from None
-    return context
+    try:
+        return trusting(credentials.ca_bundle)
+    except ValueError:
+        raise _invalid(secret, "has a caBundle that holds no PEM certificate") from None
 
 
 class Client(Minio):

@@ -1,0 +1,70 @@
+"""Bytes, rate and remaining time of a download; and the brake of a bandwidth limit. Pure: `now` is an argument."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from narwhal_operator.contract.download import DownloadProgress
+
+SMOOTH_SECONDS: Final = 4.0
+"""Time constant of the rate: after it, two thirds of what is shown are newer."""
+BURST_SECONDS: Final = 0.1
+"""How far ahead of the limit a transfer may be before it is slowed."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts; the caller adds and asks, from one thread."""
+
+    done: int = 0
+    total: int | None = None
+    refetched: int = 0
+    mirror: str | None = None
+    connections: int = 0
+    _rate: float | None = None
+    _asked_at: float | None = None
+    _asked_done: int = 0
+
+    def progress(self, now: float) -> DownloadProgress:
+        """The progress at `now` (seconds of a monotonic clock); each call also advances the smoothed rate."""
+        self._advance(now)
+        rate = None if self._rate is None else int(self._rate)
+        left = None if self.total is None else max(0, self.total - self.done)
+        return DownloadProgress(
+            percent=None if not self.total else min(100, 100 * self.done // self.total),
+            bytes_done=self.done,
+            bytes_total=self.total,
+            bytes_per_second=rate,
+            eta_seconds=None if left is None or not rate else min(left // rate, 10**9),
+            bytes_refetched=self.refetched,
+            connections=self.connections,
+            mirror=self.mirror,
+        )
+
+    def _advance(self, now: float) -> None:
+        if self._asked_at is None:
+            self._asked_at, self._asked_done = now, self.done
+            return
+        passed = now - self._asked_at
+        if passed < 0.1:
+            return
+        # Bytes given up for a restart make the difference negative: no rate is below 0.
+        momentary = max(0, self.done - self._asked_done) / passed
+        weight = 1.0 if self._rate is None else min(1.0, passed / SMOOTH_SECONDS)
+        self._rate = momentary * weight + (self._rate or 0.0) * (1 - weight)
+        self._asked_at, self._asked_done = now, self.done
+
+
+@dataclass(slots=True)
+class Brake:
+    """Keeps a mean rate: tells after each block how long to wait."""
+
+    bytes_per_second: float | None
+    _free_at: float = 0.0
+
+    def delay(self, count: int, now: float) -> float:
+        """Seconds to wait after `count` bytes that arrived by `now`."""
+        if self.bytes_per_second is None:
+            return 0.0
+        # Time that passed unused is not saved up: a burst after a pause would break the limit for others.
+        self._free_at = max(self._free_at, now - BURST_SECONDS) + count / self.bytes_per_second
+        return max(0.0, self._free_at - now)

@@ -1,0 +1,165 @@
+"""A download from order to outcome."""
+
+import asyncio
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from narwhal_operator.contract.base import bytes_of, seconds_of
+from narwhal_operator.contract.download import Artifact, HttpSource
+from narwhal_operator.contract.order import DownloadOrder
+from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError
+from workers.common.context import Context, Result
+from workers.common.log import log
+from workers.common.store import ObjectStore
+from workers.download.checksum import wanted_digest
+from workers.download.client import READ_BYTES, Client, Rules, shown
+from workers.download.digest import Digests, Wanted
+from workers.download.headers import read_headers
+from workers.download.known import known_artifact
+from workers.download.meter import Brake
+from workers.download.mirrors import fetch_any
+from workers.download.netguard import Policy
+from workers.download.record import Record, write_record
+from workers.download.sink import Sink, Target, open_sink
+from workers.download.sweep import sweep
+from workers.download.transfer import Transfer
+
+REPORT_SECONDS: Final = 0.25
+LEAST_READ_BYTES: Final = 4096
+
+
+async def run(order: DownloadOrder, context: Context) -> Result:
+    """Carries out the order. Raises WorkError."""
+    place = order.destination
+    store = await asyncio.to_thread(context.open_store, place.store)
+    await asyncio.to_thread(store.check_bucket, place.bucket)
+    if order.head.task == "Sweep":
+        removed = await asyncio.to_thread(sweep, store, order)
+        return Result(message=f"Removed what was unfinished: {removed}." if removed else "There was nothing to remove.")
+    source = order.spec.source.http
+    if source is None:
+        raise WorkError(Reason.NOT_SUPPORTED, "This version fetches over HTTP only; use spec.source.http.")
+    context.report(phase="Connecting")
+    async with Client(_rules(order, source)) as client:
+        wanted = await wanted_digest(client, order.spec.checksum, source.urls, place.key)
+        artifact = await known_artifact(client, store, order, wanted)
+        if artifact is not None:
+            return Result(message=f"{store.url(place.bucket, place.key)} is there already.", artifact=artifact)
+        return await _Download(order, context, store, client, wanted).run(source)
+
+
+def _rules(order: DownloadOrder, source: HttpSource) -> Rules:
+    """What the client may do, from the order and the files it names. Raises WorkError."""
+    spec = order.spec
+    headers = {}
+    if source.headers_from is not None:
+        headers = dict(read_headers(Path(order.headers or "/nonexistent"), source.headers_from.secret_ref.name))
+    authorities = None
+    if source.ca_bundle_from is not None:
+        authorities = _authorities(order.ca_bundle, source.ca_bundle_from.config_map_ref.name)
+    limit = bytes_of(spec.bandwidth_limit) if spec.bandwidth_limit is not None else None
+    return Rules(
+        policy=Policy.of(order.allowed_networks),
+        headers=headers,
+        authorities=authorities,
+        stall_seconds=seconds_of(spec.stall_timeout),
+        read_bytes=READ_BYTES if limit is None else max(LEAST_READ_BYTES, min(READ_BYTES, limit // 4)),
+    )
+
+
+def _authorities(path: str | None, name: str) -> str:
+    try:
+        text = Path(path or "/nonexistent").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise WorkError(
+            Reason.CONFIG_MAP_NOT_FOUND,
+            f"The ConfigMap {name} does not exist or has no PEM certificate under ca.crt; create or correct it.",
+        )
+    return text
+
+
+class _Download:
+    """One order on its way: the transfer, its reports, and what is left of it however it ends."""
+
+    def __init__(
+        self, order: DownloadOrder, context: Context, store: ObjectStore, client: Client, wanted: Wanted | None
+    ) -> None:
+        self._order = order
+        self._context = context
+        self._store = store
+        self._client = client
+        self._wanted = wanted
+        head, place = order.head, order.destination
+        self._target = Target(place.bucket, place.key, head.uid, head.work_digest, uuid.uuid4().hex)
+
+    async def run(self, source: HttpSource) -> Result:
+        """Fetches, verifies, makes the object appear. Raises WorkError."""
+        sink = await asyncio.to_thread(open_sink, self._store, self._target, Digests(self._wanted))
+        transfer = self._transfer(sink)
+        reports = asyncio.create_task(self._report(transfer))
+        try:
+            await transfer.call(sink.resume)
+            url = await fetch_any(transfer, source.urls)
+            self._context.report(phase="Verifying")
+            artifact = await transfer.call(self._publish, sink)
+        except BaseException as error:
+            await self._leave(transfer, error)
+            raise
+        finally:
+            reports.cancel()
+            self._tell(transfer)
+        return Result(message=f"{shown(url)} is {self._store.url(artifact.bucket, artifact.key)}.", artifact=artifact)
+
+    def _transfer(self, sink: Sink) -> Transfer:
+        spec = self._order.spec
+        return Transfer(
+            client=self._client,
+            sink=sink,
+            key=self._target.key,
+            max_bytes=None if spec.max_bytes is None else bytes_of(spec.max_bytes),
+            proven=self._wanted is not None,
+            brake=Brake(None if spec.bandwidth_limit is None else bytes_of(spec.bandwidth_limit)),
+            metrics=self._context.metrics,
+        )
+
+    def _publish(self, sink: Sink) -> Artifact:
+        """Writes the record, then makes the object appear: a kill between leaves a record of nothing, which is none."""
+        source = sink.source
+        if source is None:
+            raise WorkError(Reason.INTERNAL_ERROR, "A download ended without a source; please report it.")
+        digests, size = sink.digests.values(), sink.have
+        target = self._target
+        write_record(
+            self._store,
+            target,
+            Record(target.transfer, target.uid, target.work, size, digests, sink.content_type, source),
+        )
+        sink.finish()
+        return Artifact(
+            bucket=target.bucket, key=target.key, size=size, sha256=digests["sha256"], content_type=sink.content_type
+        )
+
+    async def _report(self, transfer: Transfer) -> None:
+        while True:
+            self._tell(transfer)
+            await asyncio.sleep(REPORT_SECONDS)
+
+    def _tell(self, transfer: Transfer) -> None:
+        transfer.meter.done = transfer.sink.have
+        phase = "Downloading" if transfer.meter.connections else None
+        self._context.report(phase=phase, download=transfer.meter.progress(time.monotonic()))
+
+    async def _leave(self, transfer: Transfer, error: BaseException) -> None:
+        """Keeps what the next attempt can go on from; a source that is wrong leaves nothing."""
+        wrong = isinstance(error, WorkError) and TABLE[error.reason].cls is Class.TERMINAL
+        with suppress(WorkError):  # what the sink's thread failed with is what ended the transfer
+            await transfer.settle()
+        try:
+            await asyncio.to_thread(transfer.sink.remove if wrong else transfer.sink.keep)
+        except WorkError as second:
+            log("warning", "what was fetched could not be tidied up", reason=second.reason.value)

@@ -1,0 +1,46 @@
+"""libtorrent's settings for a worker: nothing is announced, searched or opened that the spec did not name. Pure."""
+
+from typing import Any, Final
+
+from workers.download.torrent.origin import TORRENT_LIMIT
+
+PEERS: Final = 80
+"""Peers connected at once. Not spec.connections: that is about one server, and eight peers are no swarm."""
+KNOWN_PEERS: Final = 1000
+
+
+def session_settings() -> dict[str, Any]:
+    """Everything that differs from libtorrent's defaults (libtorrent.org, settings_pack), with the reason."""
+    return {
+        # Found nowhere but through the trackers and web seeds of the source: no broadcast reaches the cluster's network,
+        # no port is opened in a router, no third party's bootstrap or STUN server is asked.
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "dht_bootstrap_nodes": "",
+        "webtorrent_stun_server": "",
+        # Findings of the audit of 2020 (reference/reliability.md section 5); most are defaults, but not to be lost.
+        "ssrf_mitigation": True,
+        "allow_idna": False,
+        "validate_https_trackers": True,
+        "no_connect_privileged_ports": True,
+        "apply_ip_filter_to_trackers": True,
+        # A pod is not reachable from outside. The socket is there because announces are sent from one.
+        "listen_interfaces": "0.0.0.0:0,[::]:0",
+        "enable_incoming_tcp": False,
+        "enable_incoming_utp": False,
+        # A dead tracker first in the list must not hold up the others.
+        "announce_to_all_tiers": True,
+        "stop_tracker_timeout": 1,
+        "connections_limit": PEERS,
+        "max_peerlist_size": KNOWN_PEERS,
+        "max_metadata_size": TORRENT_LIMIT,
+        # Memory and threads: two CPUs and 200 MB are what a worker has.
+        "aio_threads": 2,
+        "hashing_threads": 1,
+        "file_pool_size": 32,
+        "max_queued_disk_bytes": 16 * 1024 * 1024,
+        "checking_mem_usage": 64,  # in blocks of 16 KiB
+        "alert_queue_size": 4000,
+    }
