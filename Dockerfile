@@ -21,13 +21,15 @@ ENV DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
 RUN apt-get update -q && apt-get install -qy --no-install-recommends binutils python3-venv
 RUN python3 -m venv /tools && python3 -m venv --without-pip /venv
 
-# What every image has: Python, and a user that is nobody.
+# What every image has: Python, a user that is nobody, and the certificate authorities of certifi, which the lock file pins
+# (those in /etc/ssl of a build may be the building machine's own).
 FROM debian AS runtime-files
 COPY hack/images/rootfs.py /build/
 RUN python3 /build/rootfs.py --into /rootfs /usr/bin/python3 /usr/bin/python3.11 /usr/lib/python3.11 /etc/os-release /usr/lib/os-release \
  && python3 -m compileall -q --invalidation-mode unchecked-hash -s /rootfs /rootfs/usr/lib/python3.11 \
  && for name in bin lib lib64; do ln -s usr/$name /rootfs/$name; done \
  && mkdir -p /rootfs/etc/ssl/certs /rootfs/work \
+ && ln -s /venv/lib/python3.11/site-packages/certifi/cacert.pem /rootfs/etc/ssl/certs/ca-certificates.crt \
  && mkdir -m 1777 /rootfs/tmp \
  && chown 65532:65532 /rootfs/work \
  && echo 'narwhal:x:65532:65532::/nonexistent:/sbin/nologin' > /rootfs/etc/passwd \

@@ -1,5 +1,14 @@
 {{/* The operator's settings (narwhal_operator/settings.py) from the values; objects ride as JSON. */}}
 {{- define "narwhal.settings" -}}
-- name: NARWHAL_LOG_LEVEL
-  value: {{ .Values.operator.logLevel }}
+- {name: NARWHAL_LOG_LEVEL, value: {{ upper .Values.operator.logLevel }}}
+- {name: NARWHAL_NAMESPACES, value: {{ join "," .Values.operator.watchNamespaces | quote }}}
+- {name: NARWHAL_DOWNLOAD_IMAGE, value: {{ include "narwhal.image" (list . "download") | quote }}}
+- {name: NARWHAL_TRANSCODE_IMAGE, value: {{ include "narwhal.image" (list . "transcode") | quote }}}
+- {name: NARWHAL_PULL_POLICY, value: {{ .Values.images.pullPolicy }}}
+- {name: NARWHAL_STORAGE_SECRET, value: {{ .Values.storage.defaultSecret | quote }}}
+- {name: NARWHAL_ALLOWED_NETWORKS, value: {{ join "," .Values.download.allowedNetworks | quote }}}
+- {name: NARWHAL_DOWNLOAD_RESOURCES, value: {{ toJson .Values.download.resources | quote }}}
+- {name: NARWHAL_DOWNLOAD_SCRATCH, value: {{ .Values.download.scratch | quote }}}
+- {name: NARWHAL_TRANSCODE_RESOURCES, value: {{ toJson .Values.transcode.resources | quote }}}
+- {name: NARWHAL_TRANSCODE_SCRATCH, value: {{ .Values.transcode.scratch | quote }}}
 {{- end -}}
