@@ -15,7 +15,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.image_context import context_files
 from tests.cluster.image_store import Store, open_store
 from tests.cluster.locks import locked
-from tests.cluster.shell import say
+from tests.cluster.shell import run, say
 
 BASE = "base"
 PROJECT = ("operator", "download", "transcode")  # targets of the Dockerfile
@@ -23,6 +23,8 @@ BINARIES = ("pause", "coredns", "minio")  # one static program each, nothing els
 NAMES = (BASE, *BINARIES, *PROJECT)
 USER = "65532:65532"
 BUILD_TIMEOUT = 3600  # seconds for one target
+KEPT_ARCHIVES = 3  # of each image
+STORE_LIMIT = 10_000  # MiB of layers; each build leaves some, and buildah never removes any by itself
 
 
 def tag(name: str) -> str:
@@ -71,6 +73,7 @@ def _digest(name: str) -> str:
 
 def _build_missing(archives: dict[str, Path]) -> None:
     _directory().mkdir(parents=True, exist_ok=True)
+    _sweep()
     with tempfile.TemporaryDirectory(prefix=".build-", dir=_directory()) as scratch:
         store = open_store(_directory() / "store", Path(scratch))
         volumes = image_host.volumes(Path(scratch))
@@ -78,7 +81,17 @@ def _build_missing(archives: dict[str, Path]) -> None:
             if not archive.exists():
                 _build(store, name, volumes)
                 store.save(tag(name), archive)
-                _forget_older(name, archive)
+                _forget_older(name)
+
+
+def _sweep() -> None:
+    """Removes what killed builds have left, and all layers once there are too many; we hold the lock."""
+    for leaving in _directory().glob(".build-*"):
+        shutil.rmtree(leaving)
+    store = _directory() / "store"
+    if store.exists() and int(run(["du", "-s", "--block-size=1M", store]).split()[0]) > STORE_LIMIT:
+        say(f"the image layers in {store} have grown beyond {STORE_LIMIT} MiB: building from the start")
+        shutil.rmtree(store)
 
 
 def _build(store: Store, name: str, volumes: list[str]) -> None:
@@ -128,18 +141,12 @@ def _ensure_base(store: Store, volumes: list[str]) -> None:
     else:
         _build(store, BASE, volumes)
         store.save(tag(BASE), archive)
-        _forget_older(BASE, archive)
+        _forget_older(BASE)
     current.write_text(archive.name)
 
 
-def _forget_older(name: str, archive: Path) -> None:
-    """Keeps one archive for each image: the cache does not grow with every change."""
-    for other in _directory().glob(f"{name}-*.tar"):
-        if other != archive:
-            other.unlink()
-
-
-def clean() -> None:
-    """Removes archives and layers; the next build begins from nothing."""
-    with locked("images"):
-        shutil.rmtree(_directory(), ignore_errors=True)
+def _forget_older(name: str) -> None:
+    """Keeps the last few archives of an image: the cache is bounded, and one just handed to another process stays."""
+    archives = sorted(_directory().glob(f"{name}-*.tar"), key=lambda archive: archive.stat().st_mtime)
+    for archive in archives[:-KEPT_ARCHIVES]:
+        archive.unlink()

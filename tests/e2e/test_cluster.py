@@ -14,7 +14,6 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.minio import deploy
 from tests.cluster.model import Cluster
 
-pytest_plugins = ["tests.cluster.fixture"]
 pytestmark = pytest.mark.cluster
 
 NAMESPACE = "cluster-test"
