@@ -1,5 +1,6 @@
 """A real API server on the loopback: etcd and kube-apiserver as processes, no node, no controller, no root."""
 
+import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.support.processes import free_ports, program, until
 
 START_SECONDS: Final = 90.0
 KUBECTL_SECONDS: Final = 60.0
+_AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 # Only for the certificate's names and the Services nobody makes here: nothing is routed.
 _ADDRESSES: Final = Addresses(IPv4Network("10.176.0.0/16"))
 
@@ -51,6 +53,18 @@ class Apiserver:
         done = self.kubectl(*arguments, stdin=stdin)
         assert done.returncode == 0, f"kubectl {' '.join(map(str, arguments))}: {done.stderr}"
         return done.stdout
+
+    def explains(self, plural: str) -> bool:
+        """Whether discovery and OpenAPI know a kind of ours, which comes a little after Established."""
+        found = self.pool.request("GET", f"{self.server}/apis", headers={"Accept": _AGGREGATED}).json()["items"]
+        versions = [version for group in found if group["metadata"]["name"] == GROUP for version in group["versions"]]
+        listed = {entry["resource"] for version in versions for entry in version["resources"]}
+        described = self.pool.request("GET", f"{self.server}/openapi/v3/apis/{GROUP}/{VERSION}")
+        return plural in listed and described.status == HTTPStatus.OK and f"/{plural}" in described.data.decode()
+
+    def forget(self) -> None:
+        """Drops what kubectl has cached of discovery: `explain` believes it for hours."""
+        shutil.rmtree(self.kubeconfig.parent / ".kube", ignore_errors=True)
 
     def would_create(self, plural: str, body: dict[str, Any]) -> dict[str, Any]:
         """The API server's answer to a dry run of a strict create: the object with its defaults, or a Status."""

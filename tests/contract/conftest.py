@@ -1,13 +1,16 @@
 """The API server of these tests, with our CRDs in it."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from narwhal_operator.crdgen import KINDS
 from tests.contract.apiserver import Apiserver, apiserver
+from tests.support.processes import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _NUMBERS: Final = count(1)
@@ -19,6 +22,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apiserver]:
     with apiserver(tmp_path_factory.mktemp("apiserver")) as server:
         server.tell("apply", "--server-side", "-f", ROOT / "crds")
         server.tell("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        for kind in KINDS:
+            until(partial(server.explains, kind.plural), 30, f"{kind.plural} can be explained")
+        server.forget()
         yield server
 
 
