@@ -45,6 +45,7 @@ bench: setup ## Benchmarks; each prints ratios and ends with one line of JSON
 	@hack/bench
 
 images: setup ## Build the images operator, download, transcode and say their sizes
+	@hack/setup-machine cluster
 	@python -m tests.cluster images
 
 cluster-up: setup ## Start a local single-node Kubernetes and print its KUBECONFIG
