@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from workers.transcode.boxes import IDR
 from workers.transcode.layout import INIT, MEDIA, segment_name
-from workers.transcode.package import frame_rate, variant_bandwidths, variant_codecs
+from workers.transcode.package import GROUP, frame_rate, variant_bandwidths, variant_codecs
 from workers.transcode.plan import AAC_FRAME, Plan
 from workers.transcode.playlist import Entry, Playlist, PlaylistError, attributes, parse
 from workers.transcode.rendition import Rendition, target_duration
@@ -184,7 +184,8 @@ def master_playlist(package: Package) -> Iterator[str]:
     if [entry.uri for entry in found.entries] != [f"{package.root}/{video.path}/{MEDIA}" for video in package.videos]:
         yield f"it lists {', '.join(entry.uri for entry in found.entries)[:200]}"
         return
-    if [group.get("URI") for group in groups] != [f"{package.root}/{audio.path}/{MEDIA}" for audio in package.audios]:
+    listed = [(group.get("TYPE"), group.get("GROUP-ID"), group.get("URI")) for group in groups]
+    if listed != [("AUDIO", GROUP, f"{package.root}/{audio.path}/{MEDIA}") for audio in package.audios]:
         yield f"its audio group is {groups}"[:300]
     if sum(group.get("DEFAULT") == "YES" for group in groups) > 1:
         yield "more than one track is DEFAULT (RFC 8216 section 4.3.4.1.1)"
@@ -204,7 +205,7 @@ def _variant(package: Package, said: Mapping[str, str], video: Rendition) -> Ite
         "CODECS": variant_codecs(video, package.audios),
         "RESOLUTION": f"{track.width}x{track.height}" if track else None,
         "FRAME-RATE": frame_rate(package.plan.timeline),
-        "AUDIO": "audio" if package.audios else None,
+        "AUDIO": GROUP if package.audios else None,
     }
     for name, true_value in true_values.items():
         if said.get(name) != true_value:

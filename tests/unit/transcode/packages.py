@@ -1,0 +1,73 @@
+"""A package of two rungs and a track, as it is when all is right; tests break one thing of it."""
+
+from dataclasses import replace
+
+from narwhal_operator.contract.transcode import TranscodeOptions
+from tests.unit.transcode.fmp4 import aac_init, avc_init, segment
+from tests.unit.transcode.inputs import probed
+from workers.transcode import dash, package
+from workers.transcode.boxes import read_fragment, read_init
+from workers.transcode.checks import Object, Package
+from workers.transcode.ladder import plan
+from workers.transcode.layout import segment_name
+from workers.transcode.plan import Plan
+from workers.transcode.rendition import Rendition, Stored, target_duration
+
+ROOT = "v/0123456789abcdef"
+
+
+def planned() -> Plan:
+    """10 s at 25 frames per second: three segments, the last of 2 s."""
+    spec = {"ladder": {"renditions": [{"name": "720p", "height": 720}, {"name": "360p", "height": 360}]}}
+    return plan(probed("1280x720", "25", 10), TranscodeOptions.model_validate(spec))
+
+
+def good() -> Package:
+    """A package every rule passes."""
+    made = planned()
+    videos = [_video(made, number) for number in range(len(made.rungs))]
+    audios = [_audio(made)]
+    renditions = [*videos, *audios]
+    target = target_duration(renditions)
+    objects = {f"{one.path}/init.mp4": Object(len(one.init or b""), "i") for one in renditions}
+    objects |= {
+        f"{one.path}/{segment_name(item.index)}": Object(item.size, item.etag)
+        for one in renditions
+        for item in one.segments
+    }
+    return Package(
+        plan=made,
+        root=ROOT,
+        videos=videos,
+        audios=audios,
+        objects=objects,
+        playlists={f"{one.path}/media.m3u8": package.media_playlist(one, target) for one in renditions},
+        master=package.master_playlist(ROOT, videos, audios, made.timeline, target),
+        manifest=dash.manifest(ROOT, videos, audios, made.timeline, target),
+    )
+
+
+def _video(made: Plan, number: int) -> Rendition:
+    rung, line = made.rungs[number], made.timeline
+    init = avc_init(rung.width, rung.height, line.timescale)
+    rendition = Rendition(rung.name, rung.name, rung=rung, init=init, track=read_init(init))
+    for index in range(line.segments):
+        frames = line.frames_of(index)
+        data = segment(index * line.gop * line.frame_ticks, frames, line.frame_ticks)
+        rendition.stored[index] = stored(index, data, size=(2000 - 1000 * number) * frames)
+    return rendition
+
+
+def _audio(made: Plan) -> Rendition:
+    track = made.audio[0]
+    init = aac_init(track.channels)
+    rendition = Rendition(track.name, f"audio/{track.name}", audio=track, init=init, track=read_init(init))
+    borders = [track.first_packet(index, made.timeline.segment_duration) for index in range(made.timeline.segments)]
+    for index, (first, after) in enumerate(zip(borders, [*borders[1:], track.packets], strict=True)):
+        rendition.stored[index] = stored(index, segment(first * 1024, after - first, 1024), size=350 * (after - first))
+    return rendition
+
+
+def stored(index: int, data: bytes, size: int) -> Stored:
+    """A stored segment that claims to have that size."""
+    return Stored(index, size, f"etag-{index}", replace(read_fragment(data), length=size))

@@ -1,0 +1,97 @@
+"""CPUs, keys, playlists as they are read."""
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.transcode.cpus import quota, threads
+from workers.transcode.layout import VERSION, Layout, segment_index, segment_name
+from workers.transcode.playlist import PlaylistError, attributes, parse
+from workers.transcode.probe import Walk, lines
+from workers.transcode.verify import sample
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("200000 100000", 2.0), ("50000 100000", 0.5), ("max 100000", math.inf)]
+)
+def test_a_quota_is_read_from_the_cgroup(tmp_path: Path, text: str, expected: float) -> None:
+    """The file cpu.max of cgroup v2."""
+    (tmp_path / "cpu.max").write_text(text)
+    assert quota(tmp_path / "cpu.max") == expected
+
+
+def test_no_cgroup_is_no_quota(tmp_path: Path) -> None:
+    """A machine without one has all its CPUs."""
+    assert quota(tmp_path / "none") == math.inf
+
+
+@pytest.mark.parametrize(("cpus", "expected"), [(0.1, 1), (1, 2), (2, 3), (4, 6), (1000, 64)])
+def test_threads_follow_the_orders_cpus(cpus: float, expected: int) -> None:
+    """One and a half a CPU, at least one, not without bound."""
+    assert threads(cpus) == expected
+
+
+def test_keys_are_below_the_version_and_pointers_above() -> None:
+    """The layout of an output."""
+    layout = Layout("vod/bbb", "0123456789abcdef")
+    assert (layout.master, layout.order) == ("vod/bbb/master.m3u8", "vod/bbb/v/0123456789abcdef/order.json")
+    match = VERSION.search(f"{layout.relative}/720p/media.m3u8")
+    assert match is not None
+    assert match[1] == layout.version
+
+
+@given(st.integers(0, 10**7))
+def test_a_segments_name_has_its_number(index: int) -> None:
+    """FFmpeg's %05d grows where it must."""
+    assert segment_index(segment_name(index)) == index
+
+
+@pytest.mark.parametrize("name", ["init.mp4", "00000.m4s.tmp", "x00000.m4s", "1.m4s", "media.m3u8"])
+def test_other_names_are_no_segments(name: str) -> None:
+    """A temporary file is none."""
+    assert segment_index(name) is None
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_playlist_reader(text: str) -> None:
+    """A playlist, or an error with words."""
+    try:
+        parse(f"#EXTM3U\n{text}")
+    except PlaylistError as error:
+        assert str(error)  # noqa: PT017 - both ends are right, and this one has words
+
+
+def test_attributes_may_hold_commas_in_quotes() -> None:
+    """RFC 8216 section 4.2."""
+    assert attributes('A=1,CODECS="avc1.64001f,mp4a.40.2",B=x') == {
+        "A": "1",
+        "CODECS": "avc1.64001f,mp4a.40.2",
+        "B": "x",
+    }
+
+
+def test_an_attribute_twice_is_an_error() -> None:
+    """RFC 8216 section 4.2: a name must not appear more than once."""
+    with pytest.raises(PlaylistError):
+        attributes("A=1,A=2")
+
+
+@pytest.mark.parametrize(("segments", "expected"), [(1, [0]), (2, [0, 1]), (3, [0, 2]), (8, [0, 6, 7])])
+def test_the_sample_has_the_first_the_last_and_one_by_the_version(segments: int, expected: list[int]) -> None:
+    """Always the same for one version."""
+    assert sample(range(segments), "000000000000001e") == expected
+
+
+def test_packets_are_read_from_ffprobes_lines() -> None:
+    """Side data, empty lines and other streams are told apart; AVI's packets have decoding times only."""
+    walk = Walk(video=0)
+    feed = lines(walk.line)
+    for piece in (b"0,0,N/A,512,K_\n1,0,0,10", b"24,K_\n\n0,N/A,512,512,__,Skip Samples\nnoise\n0,1024,0,512,_D\n"):
+        feed(piece)
+    found = walk.scanner.result()
+    assert found is not None
+    assert (found.packets, found.shown, found.first, found.end) == (3, 2, 0, 1024)
+    assert walk.ends == {0: 1536, 1: 1024}
