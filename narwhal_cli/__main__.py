@@ -4,6 +4,9 @@ import os
 import sys
 import traceback
 
+# pydantic looks for plugins in the metadata of every installed package, at each start; there are none of ours.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 from narwhal_cli.app import INTERNAL_CODE, app
 
 

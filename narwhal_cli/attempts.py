@@ -27,6 +27,7 @@ from narwhal_cli.outcomes import local_outcome
 from narwhal_cli.works import Work
 from narwhal_operator.contract import download, transcode
 from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.outcome import BY_CODE, TABLE, Reason, WorkOutcome
 from narwhal_operator.contract.report import WorkerReport
 
@@ -64,13 +65,13 @@ class Attempt:
     work: Work
     place: Place
     number: int
-    sha256: str | None = None  # of the input, when its DownloadJob measured it
+    made: Artifact | None = None  # what the DownloadJob it waited for has made
 
 
 async def run_attempt(attempt: Attempt, on_report: OnReport, stop: Stop) -> WorkOutcome:
     """Runs a worker to its end. Raises WorkError(SecretNotFound | ConfigMapNotFound | DependencyMissing) before it."""
     directory = f"{tempfile.gettempdir()}/{guard.PREFIX}{secrets.token_hex(8)}"
-    files = bundle(attempt.work, attempt.place, directory, attempt.number, attempt.sha256).files
+    files = bundle(attempt.work, attempt.place, directory, attempt.number, attempt.made).files
     killed_before = _oom_kills()
     process = await asyncio.create_subprocess_exec(
         sys.executable,

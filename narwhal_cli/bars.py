@@ -98,6 +98,7 @@ def _facts(progress: DownloadProgress | TranscodeProgress | None) -> str:
         total = f" of {size_text(progress.bytes_total)}" if progress.bytes_total else ""
         facts = [f"{size_text(progress.bytes_done)}{total}"]
         facts += [f"{size_text(progress.bytes_per_second)}/s"] if progress.bytes_per_second else []
+        facts += [f"{progress.peers} peers"] if progress.peers is not None else []
     elif progress:
         facts = [f"{progress.segments_done} of {progress.segments_total} segments"] if progress.segments_total else []
         facts += [f"{progress.speed:.1f}x"] if progress.speed else []

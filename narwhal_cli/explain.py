@@ -4,7 +4,7 @@ import difflib
 import sys
 from typing import Final
 
-from narwhal_operator.contract.outcome import BY_CODE, TABLE, Class, Reason
+from narwhal_operator.contract.reasons import BY_CODE, TABLE, Class, Reason
 
 _CLASSES: Final = {
     Class.SUCCESS: "done",

@@ -9,7 +9,7 @@ from narwhal_cli.stores import Directory, Remote
 from narwhal_cli.works import Work
 from narwhal_operator.contract import download
 from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, LocalRef
-from narwhal_operator.contract.download import DownloadJobSpec
+from narwhal_operator.contract.download import Artifact, DownloadJobSpec
 from narwhal_operator.contract.order import (
     DirectoryStore,
     DownloadOrder,
@@ -42,10 +42,10 @@ class Bundle:
     files: Mapping[str, bytes] = field(repr=False)
 
 
-def bundle(work: Work, place: Place, directory: str, attempt: int = 1, sha256: str | None = None) -> Bundle:
+def bundle(work: Work, place: Place, directory: str, attempt: int = 1, made: Artifact | None = None) -> Bundle:
     """The order of an attempt, with the Secrets it names, for the directory they will be written to.
 
-    Raises WorkError(SecretNotFound | ConfigMapNotFound | DependencyMissing) for what the manifest does not hold.
+    `made` is what the DownloadJob has made that a TranscodingJob waited for. Raises WorkError(SecretNotFound | ConfigMapNotFound | DependencyMissing) for what the manifest does not hold.
     """
     render = _Render(work, place, directory)
     head = OrderHead(
@@ -54,7 +54,7 @@ def bundle(work: Work, place: Place, directory: str, attempt: int = 1, sha256: s
     if isinstance(work.spec, DownloadJobSpec):
         order: DownloadOrder | TranscodeOrder = render.download(work.spec, head)
     else:
-        order = render.transcode(work.spec, head, sha256)
+        order = render.transcode(work.spec, head, made)
     text = order.model_dump_json(by_alias=True, exclude_none=True)
     return Bundle({**render.files, ORDER: text.encode()})
 
@@ -67,6 +67,7 @@ class _Render:
         self._work = work
         self._place = place
         self._directory = directory
+        self._folders: dict[str, str] = {}
 
     def download(self, spec: DownloadJobSpec, head: OrderHead) -> DownloadOrder:
         """The order of a DownloadJob."""
@@ -82,37 +83,40 @@ class _Render:
             allowed_networks=list(self._place.allowed_networks),
         )
 
-    def transcode(self, spec: TranscodingJobSpec, head: OrderHead, sha256: str | None) -> TranscodeOrder:
-        """The order of a TranscodingJob; the digest is what its DownloadJob measured."""
+    def transcode(self, spec: TranscodingJobSpec, head: OrderHead, made: Artifact | None) -> TranscodeOrder:
+        """The order of a TranscodingJob."""
         return TranscodeOrder(
             head=head,
             spec=spec,
-            input=self._input(spec),
-            input_sha256=sha256,
-            output_store=self._store(spec.output.storage_ref, "store"),
+            output_store=self._store(spec.output.storage_ref),
+            input=self._input(spec, made),
+            input_sha256=made.sha256 if made else None,
             cpus=None,
         )
 
-    def _destination(self, spec: DownloadJobSpec, folder: str = "store") -> ObjectLocation:
+    def _destination(self, spec: DownloadJobSpec, made: Artifact | None = None) -> ObjectLocation:
         to = spec.destination
-        return ObjectLocation(store=self._store(to.storage_ref, folder), bucket=to.bucket, key=to.key)
+        store = self._store(to.storage_ref)
+        return ObjectLocation(store=store, bucket=made.bucket if made else to.bucket, key=made.key if made else to.key)
 
-    def _input(self, spec: TranscodingJobSpec) -> ObjectLocation:
+    def _input(self, spec: TranscodingJobSpec, made: Artifact | None) -> ObjectLocation:
         key = self._work.waits_for
         if key is not None:
-            return self._destination(_download_of(self._place.stream, key[1], key[2]), "input-store")
+            return self._destination(_download_of(self._place.stream, key[1], key[2]), made)
         if spec.input.s3 is None:
             raise WorkError(Reason.INVALID_ORDER, "spec.input is neither downloadJobRef nor s3; set one.")
         found = spec.input.s3
-        return ObjectLocation(store=self._store(found.storage_ref, "input-store"), bucket=found.bucket, key=found.key)
+        return ObjectLocation(store=self._store(found.storage_ref), bucket=found.bucket, key=found.key)
 
-    def _store(self, ref: LocalRef | None, folder: str) -> Store:
+    def _store(self, ref: LocalRef | None) -> Store:
+        """The store of a reference; the same directory for the same Secret, so that a worker opens it once."""
         chosen = self._place.store
         if isinstance(chosen, Directory):
             return DirectoryStore(root=str(chosen.root))
         if isinstance(chosen, Remote):
-            return S3Store(credentials=self._write(folder, chosen.values), secret=chosen.name)
+            return S3Store(credentials=self._write("store", chosen.values), secret=chosen.name)
         name = ref.name if ref else DEFAULT_STORAGE_SECRET
+        folder = self._folders.setdefault(name, "input-store" if self._folders else "store")
         return S3Store(credentials=self._write(folder, self._secret(name, _NO_STORE)), secret=name)
 
     def _headers(self, name: str) -> str:

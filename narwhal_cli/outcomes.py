@@ -63,7 +63,8 @@ def one_line(text: str) -> str:
 
 
 def _artifact(artifact: Artifact) -> list[str]:
-    return [f"{artifact.bucket}/{artifact.key}", size_text(artifact.size), f"sha256 {artifact.sha256}"]
+    more = [f"and {artifact.file_count - 1} more files"] if artifact.file_count and artifact.file_count > 1 else []
+    return [f"{artifact.bucket}/{artifact.key}", size_text(artifact.size), f"sha256 {artifact.sha256}", *more]
 
 
 def _result(outcome: WorkOutcome, result: TranscodeResult) -> list[str]:

@@ -11,6 +11,7 @@ from narwhal_cli.orders import Place, bundle
 from narwhal_cli.outcomes import local_outcome
 from narwhal_cli.works import Key, Library, Work
 from narwhal_operator.contract import download, transcode
+from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError, WorkOutcome
 from narwhal_operator.contract.transcode import TranscodingJobSpec
 
@@ -84,7 +85,7 @@ class Runner:
             self._display.note(work, "Suspended", "spec.suspend is true: nothing is done; set it to false to run it.")
             return None
         bundle(work, self._place, "")  # what the manifest lacks is said now, not after hours of what comes before
-        sha256 = None
+        made = None
         if work.waits_for:
             needed = await self._endings[work.waits_for]
             if needed is None:
@@ -94,11 +95,11 @@ class Runner:
                 return None
             if needed.reason is not Reason.COMPLETED:
                 return self._without(work, needed)
-            sha256 = needed.artifact.sha256 if needed.artifact else None
+            made = needed.artifact
         elif maker := self._maker(work):
             await self._endings[maker]  # how it ended says nothing: the object may be there from before
         async with self._slots[work.kind]:
-            return await self._attempts(work, sha256)
+            return await self._attempts(work, made)
 
     def _without(self, work: Work, needed: WorkOutcome) -> WorkOutcome:
         if needed.reason is Reason.CANCELLED:
@@ -120,12 +121,12 @@ class Runner:
                 return other.key
         return None
 
-    async def _attempts(self, work: Work, sha256: str | None) -> WorkOutcome:
+    async def _attempts(self, work: Work, made: Artifact | None) -> WorkOutcome:
         """Attempts until one does not ask for another, or backoffLimit is reached."""
         limit = work.spec.backoff_limit
         failures = 0
         while not self._stop.wanted.is_set():
-            attempt = Attempt(work, self._place, failures + 1, sha256)
+            attempt = Attempt(work, self._place, failures + 1, made)
             outcome = await run_attempt(attempt, lambda report: self._display.report(work, report), self._stop)
             if not _may_pass(outcome.reason) or failures >= limit:
                 return outcome
