@@ -117,7 +117,7 @@ TABLE: Final[dict[Reason, Entry]] = {
         13,
         Class.TERMINAL,
         "An attempt ran longer than activeDeadlineSeconds.",
-        "Raise spec.activeDeadlineSeconds, or give the pods more CPU (spec.template.resources).",
+        "Raise spec.activeDeadlineSeconds, or give the pods more CPU (spec.template.resources), in a new job.",
     ),
     Reason.OUT_OF_MEMORY: Entry(
         14,

@@ -72,9 +72,9 @@ class Rendition(Contract):
         description="Name of the rung, such as 720p; part of its keys."
     )
     height: int = Field(ge=16, le=4320, description="Lines of the short side; odd ones are rounded to even.")
-    codec: Literal["h264"] = Field("h264", description="Video codec.")
+    codec: Literal["h264"] = Field("h264", description="Video codec; absent means h264.")
     max_bitrate: Bitrate | None = Field(None, description="Cap of the bit rate (VBV), such as 3M.")
-    crf: int = Field(23, ge=0, le=51, description="Constant rate factor: lower is better and larger.")
+    crf: int = Field(23, ge=0, le=51, description="Constant rate factor: lower is better and larger; absent means 23.")
 
 
 def _unique_names(rungs: list[Rendition] | None) -> None:
@@ -217,7 +217,7 @@ class TranscodePlan(Contract):
         default_factory=list, max_length=12, description="Rungs that are not encoded, and why."
     )
     notes: list[Annotated[str, Field(max_length=256)]] = Field(
-        default_factory=list, max_length=16, description="Corrections and omissions, such as: interlaced: deinterlaced."
+        default_factory=list, max_length=32, description="Corrections and omissions, such as: interlaced: deinterlaced."
     )
 
 
