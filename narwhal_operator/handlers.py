@@ -44,9 +44,25 @@ def register(registry: kopf.OperatorRegistry, hints: Hints, queue: WorkQueue) ->
     kopf.on.event("", "v1", "pods", registry=registry)(pods)
 
 
+class _NoDiff(kopf.DiffBaseStorage):
+    """Nothing is kept and nothing compared: kopf copies each object of each event for it, twice the work of a pass."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """What of an object is compared: nothing."""
+        return {}
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """What was kept: nothing."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is kept."""
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     """Kopf as a deliverer of events, and nothing more."""
     settings.peering.standalone = True
+    settings.persistence.diffbase_storage = _NoDiff()
     settings.posting.enabled = False  # our Events have derived names and stable reasons
     settings.scanning.disabled = True  # our CRDs are there before kopf starts: no need to read CRDs and namespaces
     settings.watching.server_timeout = 300  # seconds: a watch behind a load balancer may die in silence (kopf #957)

@@ -28,12 +28,16 @@ class Hints:
         """Unfinished Jobs of the resource of this uid."""
         return frozenset(self._jobs.get(uid, ()))
 
-    def resource(self, raw: Json, *, deleted: bool) -> Iterator[tuple[Key, bool]]:
-        """Keys to look at after an event of one of our resources; True: soon is enough."""
+    def resource(self, raw: Json, *, deleted: bool = False, again: bool = False) -> Iterator[tuple[Key, bool]]:
+        """Keys to look at after an event of one of our resources; True: soon is enough.
+
+        The same version of it is looked at twice only where `again` says so: kopf lists what the first look has listed.
+        """
         resource = resource_of(raw)
         if deleted:
             self._jobs.pop(resource.uid, None)
-        if deleted or not settled(resource) or resource.uid in self._jobs:
+        new = self._changed(f"{resource.uid}/version", resource.version, deleted=deleted)
+        if deleted or ((new or again) and (not settled(resource) or resource.uid in self._jobs)):
             yield resource.key, False
         ref = download_ref(resource)
         if ref is not None:
@@ -44,7 +48,7 @@ class Hints:
             if owner is not None and owner.kind == LIBRARY:
                 yield owner, True
 
-    def job(self, raw: Json, *, deleted: bool) -> Iterator[Key]:
+    def job(self, raw: Json, *, deleted: bool = False) -> Iterator[Key]:
         """The key to look at after an event of a Job of ours."""
         job, uid = job_of(raw), raw["metadata"]["labels"][labels.UID]
         names = self._jobs.setdefault(uid, set())
@@ -59,7 +63,7 @@ class Hints:
         if owner is not None and self._changed(job.uid, look, deleted=deleted):
             yield owner
 
-    def pod(self, raw: Json, *, deleted: bool) -> Iterator[Key]:
+    def pod(self, raw: Json, *, deleted: bool = False) -> Iterator[Key]:
         """The key to look at after an event of a pod of ours."""
         pod = pod_of(raw)
         look = (pod.running, pod.failed, pod.ip, pod.waiting, pod.unschedulable, pod.exit_code)

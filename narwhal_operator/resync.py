@@ -52,9 +52,9 @@ class Resync:
         for namespace in self.namespaces or (None,):
             selector = {"labelSelector": f"{labels.UID},app.kubernetes.io/managed-by={labels.MANAGER}"}
             for raw in await pages(self.api, collection("Job", namespace), selector):
-                for key in self.hints.job(raw, deleted=False):
+                for key in self.hints.job(raw):
                     self.queue.add(key)
             for kind in PLURALS:
                 for raw in await pages(self.api, collection(kind, namespace), {}):
-                    for key, _ in self.hints.resource(raw | {"kind": kind}, deleted=False):
+                    for key, _ in self.hints.resource(raw | {"kind": kind}, again=True):
                         self.queue.add(key)

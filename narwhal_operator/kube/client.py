@@ -22,6 +22,9 @@ LIST_LIMIT: Final = 500
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 _AGENT: Final = "narwhal-operator"
+_WHOLE: Final = "application/json"
+_HEAD: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+"""Of what is written only the metadata comes back: the resourceVersion is all that is read of it."""
 
 
 class Api(Protocol):
@@ -32,15 +35,15 @@ class Api(Protocol):
         ...
 
     async def create(self, path: str, body: Json) -> Json:
-        """A new object in a collection."""
+        """A new object in a collection; of the answer only `metadata` is sure."""
         ...
 
     async def replace(self, path: str, body: Json) -> Json:
-        """The object as a whole; its resourceVersion must be the current one."""
+        """The object as a whole; its resourceVersion must be the current one. Answered as `create` is."""
         ...
 
     async def patch(self, path: str, body: Json | list[Json]) -> Json:
-        """Some fields of an object: a dict is a merge patch, a list a JSON patch."""
+        """Some fields of an object: a dict is a merge patch, a list a JSON patch. Answered as `create` is."""
         ...
 
     async def delete(self, path: str, body: Json) -> None:
@@ -81,7 +84,8 @@ class Client:
     async def _request(
         self, method: str, path: str, body: Json | list[Json] | None = None, content: str = "application/json"
     ) -> Json:
-        headers = {"Content-Type": content, "Accept": "application/json", "User-Agent": _AGENT}
+        accept = _WHOLE if method == "GET" else _HEAD
+        headers = {"Content-Type": content, "Accept": accept, "User-Agent": _AGENT}
         try:
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             url = f"{self._api.configuration.host}{path}"
@@ -113,6 +117,8 @@ async def configuration(connections: int) -> aio.Configuration:
     except aio_config.ConfigException:
         await aio_config.load_kube_config(client_configuration=made)  # type: ignore[no-untyped-call]  # as above
     made.connection_pool_maxsize = connections
+    # Without it aiohttp reads ~/.netrc for every request, in a thread, and would send what it finds.
+    made.client_session_kwargs = {"trust_env": False}
     return made
 
 
