@@ -1,6 +1,7 @@
 """The CRDs on a real API server: defaults, kubectl's words and columns, the status at its bounds."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -83,43 +84,71 @@ def test_kubectl_explains_deep_fields(api: Apiserver, field: str, words: str) ->
     assert words in " ".join(api.tell("explain", field).split())
 
 
-def test_kubectl_get_prints_the_columns_of_the_design(api: Apiserver, namespace: str) -> None:
-    """Each kind has its columns under its short name, and the category lists all three."""
+READY = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "Progressing",
+    "message": "encoding",
+    "lastTransitionTime": "2026-11-22T12:00:00Z",
+}
+ENCODING = {"phase": "Encoding", "display": {"progress": "43%", "speed": "1.9x", "eta": "1m12s", "rungs": 4}}
+LOADING = {
+    "phase": "Downloading",
+    "display": {"progress": "61%", "rate": "48MiB/s", "eta": "7s", "size": "700Mi"},
+}
+COUNTS = {"counts": {"total": 3, "active": 1, "complete": 2, "failed": 0}}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is written into a status, and what `kubectl get` makes of it."""
+
+    kind: str
+    short: str
+    status: dict[str, Any]
+    head: str
+    row: str
+
+
+ROWS = [
+    Row(
+        "TranscodingJob",
+        "tcj",
+        ENCODING,
+        "NAME PHASE PROGRESS SPEED ETA RUNGS READY AGE",
+        "bbb Encoding 43% 1.9x 1m12s 4 False",
+    ),
+    Row(
+        "DownloadJob",
+        "dlj",
+        LOADING,
+        "NAME PHASE PROGRESS RATE ETA SIZE READY AGE",
+        "bbb Downloading 61% 48MiB/s 7s 700Mi False",
+    ),
+    Row("MediaLibrary", "mlib", COUNTS, "NAME ITEMS ACTIVE COMPLETE FAILED READY AGE", "bbb 3 1 2 0 False"),
+]
+
+
+@pytest.mark.parametrize("want", [pytest.param(row, id=row.short) for row in ROWS])
+def test_kubectl_get_prints_the_columns_of_the_design(api: Apiserver, namespace: str, want: Row) -> None:
+    """A kind has its columns under its short name; -o wide adds why and what to do."""
+    api.tell("create", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(manifest(want.kind)))
+    patch = json.dumps({"status": {"conditions": [READY], **want.status}})
+    api.tell("patch", "-n", namespace, want.short, "bbb", "--subresource=status", "--type=merge", "-p", patch)
+    printed = api.tell("get", "-n", namespace, want.short).splitlines()
+    assert printed[0].split() == want.head.split()
+    assert printed[1].split()[:-1] == want.row.split()
+    wide = api.tell("get", "-n", namespace, want.short, "-o", "wide").splitlines()
+    assert wide[0].split()[-2:] == ["REASON", "STATUS"]
+    assert wide[1].split()[-2:] == ["Progressing", "encoding"]
+
+
+def test_the_category_lists_all_three(api: Apiserver, namespace: str) -> None:
+    """`kubectl get narwhal` shows objects of every kind."""
     for kind in SPECS:
         api.tell("create", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(manifest(kind)))
-    rows = {
-        "tcj": ("NAME PHASE PROGRESS SPEED ETA RUNGS READY AGE", "bbb Encoding 43% 1.9x 1m12s 4 False"),
-        "dlj": ("NAME PHASE PROGRESS RATE ETA SIZE READY AGE", "bbb Downloading 61% 48MiB/s 7s 700Mi False"),
-        "mlib": ("NAME ITEMS ACTIVE COMPLETE FAILED READY AGE", "bbb 3 1 2 0 False"),
-    }
-    condition = {
-        "type": "Ready",
-        "status": "False",
-        "reason": "Progressing",
-        "message": "encoding",
-        "lastTransitionTime": "2026-11-22T12:00:00Z",
-    }
-    displays: dict[str, dict[str, Any]] = {
-        "tcj": {"phase": "Encoding", "display": {"progress": "43%", "speed": "1.9x", "eta": "1m12s", "rungs": 4}},
-        "dlj": {
-            "phase": "Downloading",
-            "display": {"progress": "61%", "rate": "48MiB/s", "eta": "7s", "size": "700Mi"},
-        },
-        "mlib": {"counts": {"total": 3, "active": 1, "complete": 2, "failed": 0}},
-    }
-    for short, (head, row) in rows.items():
-        status = json.dumps({"status": {"conditions": [condition], **displays[short]}})
-        api.tell("patch", "-n", namespace, short, "bbb", "--subresource=status", "--type=merge", "-p", status)
-        printed = api.tell("get", "-n", namespace, short).splitlines()
-        assert printed[0].split() == head.split()
-        assert printed[1].split()[:-1] == row.split()
-        wide = api.tell("get", "-n", namespace, short, "-o", "wide").splitlines()
-        assert wide[0].split()[-2:] == ["REASON", "STATUS"]
-        assert wide[1].split()[-2:] == ["Progressing", "encoding"]
-    everything = api.tell("get", "-n", namespace, "narwhal")
-    assert {line.split()[0] for line in everything.splitlines() if "/bbb" in line} == {
-        f"{crd['spec']['names']['singular']}.narwhal.dev/bbb" for crd in CRDS.values()
-    }
+    listed = api.tell("get", "-n", namespace, "narwhal", "-o", "name").split()
+    assert set(listed) == {f"{crd['spec']['names']['singular']}.narwhal.dev/bbb" for crd in CRDS.values()}
 
 
 @pytest.mark.parametrize("kind", SPECS)
