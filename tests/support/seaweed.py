@@ -71,8 +71,8 @@ def mounted_secret(root: Path, name: str, values: dict[str, str | None]) -> S3St
 
 
 @contextmanager
-def seaweed(directory: Path) -> Iterator[S3Server]:
-    """A SeaweedFS with an S3 endpoint on the loopback, its data in the directory."""
+def seaweed(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
+    """A SeaweedFS with an S3 endpoint at an address of this machine, its data in the directory."""
     master, master_grpc, filer, filer_grpc, volume, volume_grpc, s3, s3_grpc = free_ports(8)
     config = directory / "s3.json"
     identity = {
@@ -85,7 +85,7 @@ def seaweed(directory: Path) -> Iterator[S3Server]:
     data.mkdir()
     (directory / "secrets").mkdir()
     argv = [
-        _weed(), "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}",
+        _weed(), "mini", f"-dir={data}", f"-ip={address}", f"-ip.bind={address}", f"-s3.config={config}",
         f"-master.port={master}", f"-master.port.grpc={master_grpc}", f"-filer.port={filer}",
         f"-filer.port.grpc={filer_grpc}", f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}",
         f"-s3.port={s3}", f"-s3.port.grpc={s3_grpc}", f"-s3.localSocket={directory / 's3.sock'}",
@@ -95,7 +95,7 @@ def seaweed(directory: Path) -> Iterator[S3Server]:
     environment = {**os.environ, "HOME": str(directory)}
     log = directory / "weed.log"
     with program(argv, log, environment) as process:
-        endpoint = f"127.0.0.1:{s3}"
+        endpoint = f"{address}:{s3}"
         client = Minio(endpoint, ACCESS_KEY, SECRET_KEY, secure=False, region="us-east-1", http_client=_impatient())
 
         def ready() -> bool:
