@@ -33,6 +33,10 @@ class Origin:
             return lt.load_torrent_buffer(self.torrent)
         return lt.parse_magnet_uri(self.magnet or "")
 
+    def is_named(self, hashes: "lt.info_hash_t") -> bool:
+        """Whether these are this torrent's hashes: a link may name one of version 1 and 2 by either."""
+        return self.name in {str(hashes.v1), str(hashes.v2)}
+
 
 async def open_origin(client: Client, source: TorrentSource) -> Origin:
     """The torrent of a source; a .torrent file is fetched. Raises WorkError(TorrentInvalid | Source*)."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from narwhal_operator.contract.outcome import Reason, WorkError
@@ -48,7 +48,8 @@ class Swarm:
     def __init__(self, rules: Iterable[Rule]) -> None:
         category = lt.alert_category
         mask = category.error | category.status | category.storage | category.tracker
-        params = lt.session_params({**session_settings(), "alert_mask": mask})
+        settings = cast("lt.settings_pack", {**session_settings(), "alert_mask": mask})
+        params = lt.session_params(settings)
         wall = lt.ip_filter()
         for rule in rules:
             wall.add_rule(rule.first, rule.last, 1 if rule.blocked else 0)
@@ -57,14 +58,24 @@ class Swarm:
         self._handle: lt.torrent_handle | None = None
         self._flushed = False
         self._removed = False
-        self._resume: bytes | None = None
-        self._resume_asked = False
+        self._resume: list[bytes | None] = []
         self.failed: WorkError | None = None
         self.trackers: dict[str, str] = {}
         """By host, what each tracker said last."""
 
-    def add(self, params: "lt.add_torrent_params", places: Places, directory: Path, limit: int | None) -> None:
-        """Adds the torrent, started. Only the given places are asked, whatever else stands in the parameters."""
+    def add(
+        self,
+        params: "lt.add_torrent_params",
+        places: Places,
+        directory: Path,
+        *,
+        limit: int | None = None,
+        metadata_only: bool = False,
+    ) -> None:
+        """Adds the torrent, started. Only the given places are asked, whatever else stands in the parameters.
+
+        With `metadata_only` no file is wanted, so none is made; `limit` is in bytes per second.
+        """
         flags = lt.torrent_flags
         params.trackers = [url for _, url in places.trackers]
         params.tracker_tiers = [tier for tier, _ in places.trackers]
@@ -75,15 +86,12 @@ class Swarm:
         params.storage_mode = lt.storage_mode_t.storage_mode_sparse
         params.flags = flags.default_flags & ~(flags.auto_managed | flags.paused)
         params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+        if metadata_only:
+            params.flags |= flags.default_dont_download
         # Of the torrent, not of the session: libtorrent lifts a session's limit for peers on the local network.
         params.download_limit = limit or 0
         params.upload_limit = limit or 0
         self._handle = self._session.add_torrent(params)
-
-    def add_magnet(self, params: "lt.add_torrent_params", places: Places, directory: Path) -> None:
-        """Adds a magnet link to learn its metadata: no file of it is wanted, so none is made."""
-        self.add(params, places, directory, None)
-        self.handle.set_flags(lt.torrent_flags.default_dont_download)
 
     @property
     def handle(self) -> "lt.torrent_handle":
@@ -144,12 +152,13 @@ class Swarm:
 
     def resume_data(self) -> bytes:
         """What a later session goes on with: metadata, peers, counters. Raises WorkError."""
-        self._resume, self._resume_asked = None, True
+        self._resume.clear()
         self.handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
-        self._until(lambda: not self._resume_asked, "tell its state")
-        if self._resume is None:
+        self._until(lambda: bool(self._resume), "tell its state")
+        found = self._resume[-1]
+        if found is None:
             raise WorkError(Reason.INTERNAL_ERROR, "libtorrent did not tell its state; please report it.")
-        return self._resume
+        return found
 
     def remove(self) -> None:
         """Takes the torrent out, its files stay."""
@@ -173,9 +182,9 @@ class Swarm:
         elif isinstance(alert, lt.torrent_removed_alert):
             self._removed = True
         elif isinstance(alert, lt.save_resume_data_alert):
-            self._resume, self._resume_asked = lt.write_resume_data_buf(alert.params), False
+            self._resume.append(lt.write_resume_data_buf(alert.params))
         elif isinstance(alert, lt.save_resume_data_failed_alert):
-            self._resume_asked = False
+            self._resume.append(None)
         elif isinstance(alert, lt.file_error_alert | lt.torrent_error_alert):
             self.failed = self.failed or disk_error(alert.error)
         elif isinstance(alert, lt.tracker_error_alert):

@@ -1,0 +1,133 @@
+"""Keeping what has arrived while more arrives: a thread that stores pieces and publishes whole files.
+
+The thread of the session decides when and takes the snapshot; the bytes are read after libtorrent has written them.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from narwhal_operator.contract.outcome import TABLE, Class, WorkError
+from workers.common.log import log
+from workers.download.torrent.choice import Chosen
+from workers.download.torrent.chunks import CHUNK_BYTES
+from workers.download.torrent.layout import Layout, Span
+from workers.download.torrent.publish import Publisher
+from workers.download.torrent.record import Record
+from workers.download.torrent.swarm import Swarm
+
+KEEP_SECONDS: Final = 15.0
+"""Longest time that what arrives slowly is kept nowhere but in the pod."""
+RESUME_SECONDS: Final = 60.0
+"""How often the peers and counters of the swarm are stored."""
+
+
+class Keeping:
+    """The pieces that are kept, the files that are objects, and the work under way."""
+
+    def __init__(
+        self, swarm: Swarm, publisher: Publisher, layout: Layout, chosen: Sequence[Chosen], record: Record
+    ) -> None:
+        self.record = record
+        self._swarm = swarm
+        self._publisher = publisher
+        self._keep = publisher.keep
+        self._layout = layout
+        self._chosen = chosen
+        self._kept: set[int] = set()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="keep")
+        self._job: Future[None] | None = None
+        self._snapshot: Sequence[bool] | None = None
+        self._done_before = 0
+        self._at = self._resume_at = time.monotonic()
+
+    def begin(self, done: int, have: Sequence[bool]) -> None:
+        """Counts what is there at the start as kept: it came from where it is kept."""
+        self._done_before = done
+        self._kept = {piece for piece, there in enumerate(have) if there}
+
+    def step(self, done: int) -> None:
+        """Goes on; `done` are the bytes that have arrived. Never waits. Raises WorkError of the store."""
+        if self._job is not None:
+            if not self._job.done():
+                return
+            job, self._job = self._job, None
+            self._tolerate(job)
+        if self._snapshot is not None:
+            if self._swarm.flushed:
+                have, self._snapshot = self._snapshot, None
+                self._job = self._pool.submit(self._store, have, self._resume_data())
+            return
+        if self._due(done):
+            self._done_before, self._at = done, time.monotonic()
+            self._snapshot = self._swarm.pieces()
+            self._swarm.flush()
+
+    def finish(self) -> Record:
+        """Waits for what is under way, then publishes what is left. Raises WorkError."""
+        if self._job is not None:
+            self._tolerate(self._job)
+        self._swarm.flush_now()
+        for item in self._chosen:
+            self._publish(item)
+        self._pool.shutdown()
+        return self.record
+
+    def leave(self) -> None:
+        """Told to stop: keeps what one write can keep, the resume data first. Raises WorkError."""
+        self._keep.room.write_resume(self._swarm.resume_data())
+        if self._job is not None and not self._job.done():
+            return  # the thread is storing already, and is the only one that may
+        self._swarm.flush_now()
+        spans, left = [], CHUNK_BYTES
+        for span in self._layout.spans(self._new(self._swarm.pieces())):
+            spans.append(Span(span.index, span.offset, min(span.length, left)))
+            left -= spans[-1].length
+            if not left:
+                break
+        self._keep.save(spans)
+
+    def _due(self, done: int) -> bool:
+        new = done - self._done_before
+        return new >= CHUNK_BYTES or (new > 0 and time.monotonic() - self._at >= KEEP_SECONDS)
+
+    def _resume_data(self) -> bytes | None:
+        if time.monotonic() - self._resume_at < RESUME_SECONDS:
+            return None
+        self._resume_at = time.monotonic()
+        return self._swarm.resume_data()
+
+    def _store(self, have: Sequence[bool], resume: bytes | None) -> None:
+        """In the thread: whole files become objects, other pieces chunks."""
+        if self._keep.early:
+            for item in self._chosen:
+                if item.file.size and self._layout.is_whole(item.file, have):
+                    self._publish(item)
+        new = self._new(have)
+        self._keep.save(self._layout.spans(new))
+        self._kept.update(new)
+        if resume is not None:
+            self._keep.room.write_resume(resume)
+
+    def _new(self, have: Sequence[bool]) -> list[int]:
+        """Pieces that hold bytes of files that are no objects yet, and are not kept."""
+        made = {item.key for item in self.record.made}
+        open_files = [item.file for item in self._chosen if item.key not in made]
+        needed = {piece for file in open_files for piece in self._layout.pieces_of(file)}
+        return sorted(piece for piece in needed - self._kept if have[piece])
+
+    def _publish(self, item: Chosen) -> None:
+        if all(made.key != item.key for made in self.record.made):
+            self.record = self.record.plus(self._publisher.publish(item))
+            self._keep.room.write_record(self.record)
+
+    def _tolerate(self, job: Future[None]) -> None:
+        """A store that is away for a moment costs no attempt: what was not kept is tried again later."""
+        try:
+            job.result()
+        except WorkError as error:
+            if TABLE[error.reason].cls is not Class.RETRY:
+                raise
+            log("warning", "pieces could not be kept; tried again later", reason=error.reason.value)
+            self._done_before = 0
