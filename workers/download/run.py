@@ -36,6 +36,10 @@ async def run(order: DownloadOrder, context: Context) -> Result:
     place = order.destination
     store = await asyncio.to_thread(context.open_store, place.store)
     await asyncio.to_thread(store.check_bucket, place.bucket)
+    if order.spec.source.torrent is not None:
+        from workers.download.torrent.fetch import fetch  # late: no other download needs any of it
+
+        return await fetch(order, order.spec.source.torrent, context, store)
     if order.head.task == "Sweep":
         removed = await asyncio.to_thread(sweep, store, order)
         return Result(message=f"Removed what was unfinished: {removed}." if removed else "There was nothing to remove.")
