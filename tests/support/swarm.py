@@ -14,6 +14,17 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 import libtorrent as lt
 
 PIECE: Final = 64 * 1024
+SETTINGS: Final = {
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "webtorrent_stun_server": "",
+    "listen_interfaces": "127.0.0.1:0",
+    "stop_tracker_timeout": 1,
+    "allow_multiple_connections_per_ip": True,
+}
+"""Of a seeder: it is found through its tracker alone."""
 
 
 class _Tracker(ThreadingHTTPServer):
@@ -45,6 +56,8 @@ class Tracker:
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.always: list[tuple[str, int]] = []
+        """Peers that are named to everybody."""
         self._peers: dict[bytes, set[tuple[str, int]]] = defaultdict(set)
         self._server = _Tracker(("127.0.0.1", 0), _Handler)
         self._server.tracker = self
@@ -68,7 +81,7 @@ class Tracker:
             b"",
         )
         me = (host, int(fields.get("port", "0")))
-        others = self._peers[digest] - {me}
+        others = (self._peers[digest] - {me}) | set(self.always)
         if fields.get("event") == "stopped":
             self._peers[digest].discard(me)
         else:
@@ -125,25 +138,28 @@ def make_torrent(
 
 
 class Seeder:
-    """libtorrent with all (or, given `have`, some pieces) of a torrent; `rate` is in bytes per second."""
+    """libtorrent with the files of a torrent in `folder`; a context manager.
+
+    `rate` is in bytes per second. `unchecked` has it say that it has all, whatever is in the files.
+    """
 
     def __init__(
-        self, torrent: Torrent, trackers: Sequence[str] = (), *, rate: int = 0, folder: Path | None = None
+        self,
+        torrent: Torrent,
+        trackers: Sequence[str] = (),
+        *,
+        rate: int = 0,
+        folder: Path | None = None,
+        unchecked: bool = False,
     ) -> None:
-        settings = {
-            "enable_dht": False,
-            "enable_lsd": False,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "webtorrent_stun_server": "",
-            "listen_interfaces": "127.0.0.1:0",
-            "stop_tracker_timeout": 1,
-            "allow_multiple_connections_per_ip": True,
-        }
-        self._session = lt.session(lt.session_params(cast("lt.settings_pack", settings)))
+        self._session = lt.session(lt.session_params(cast("lt.settings_pack", SETTINGS)))
+        flags = lt.torrent_flags
         params = lt.load_torrent_buffer(torrent.data)
         params.save_path = str(folder or torrent.folder)
-        params.flags = lt.torrent_flags.default_flags & ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+        params.flags = flags.default_flags & ~(flags.auto_managed | flags.paused)
+        if unchecked:
+            params.flags |= flags.no_verify_files
+            params.have_pieces = [True] * torrent.info.num_pieces()
         params.upload_limit = rate
         params.trackers = list(trackers)
         params.tracker_tiers = [0 for _ in trackers]

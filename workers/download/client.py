@@ -1,8 +1,9 @@
 """HTTP for downloads: every connection judged, redirects one by one, secrets to their own origin only."""
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from ssl import SSLContext
@@ -15,7 +16,7 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.tls import trusting
 from workers.download.errors import source_errors
 from workers.download.netguard import Policy, parse
-from workers.download.resolver import JudgingResolver, Lookup, lookup, open_socket
+from workers.download.resolver import LOOKUP_SECONDS, JudgingResolver, Lookup, lookup, open_socket
 from workers.download.rules import Headers, SourceError
 
 REDIRECTS: Final = 5
@@ -46,6 +47,21 @@ class Answer:
     headers: Headers
     where: str
     body: aiohttp.StreamReader
+    stall_seconds: float
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes. Raises SourceError(SourceStalled) when nothing comes for `stall_seconds`.
+
+        The client's own read timeout is not enough: after a malformed chunk it waits for ever (aiohttp 3.14.5).
+        """
+        loop = asyncio.get_running_loop()
+        with source_errors(self.where):
+            while True:
+                async with asyncio.timeout_at(loop.time() + self.stall_seconds):
+                    block = await self.body.readany()
+                if not block:
+                    return
+                yield block
 
 
 def shown(url: URL | str) -> str:
@@ -105,16 +121,21 @@ class Client:
         The Secret's headers go to the URL's own origin and to no other, if `authorized`.
         """
         first = hop = parsed_url(url)
+        own = self._rules.headers if authorized else {}
         for _ in range(REDIRECTS + 1):
-            self._admit(hop)
-            own = self._rules.headers if authorized and hop.origin() == first.origin() else {}
-            with source_errors(shown(hop)):
-                response = await self._session.request(
-                    method, hop, headers={**own, **(headers or {})}, allow_redirects=False, ssl=self._context(hop)
+            try:
+                response = await self._send(
+                    method, hop, {**(own if hop.origin() == first.origin() else {}), **(headers or {})}
                 )
+            except WorkError as error:
+                if hop is first:
+                    raise
+                raise SourceError(error.reason, f"{shown(first)} redirects: {error.message}") from error
             try:
                 if response.status not in _REDIRECTS:
-                    yield Answer(response.status, _lines(response), shown(hop), response.content)
+                    yield Answer(
+                        response.status, _lines(response), shown(hop), response.content, self._rules.stall_seconds
+                    )
                     return
                 hop = _next(hop, response)
             finally:
@@ -123,6 +144,14 @@ class Client:
         raise SourceError(
             Reason.REDIRECT_REFUSED, f"{shown(first)} redirects more than {REDIRECTS} times; use the final URL."
         )
+
+    async def _send(self, method: str, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        self._admit(url)
+        with source_errors(shown(url)):
+            async with asyncio.timeout(self._patience()):
+                return await self._session.request(
+                    method, url, headers=headers, allow_redirects=False, ssl=self._context(url)
+                )
 
     def _admit(self, url: URL) -> None:
         """Judges a host that is an address already: no resolver will see it."""
@@ -134,6 +163,10 @@ class Client:
             raise WorkError(
                 Reason.ADDRESS_FORBIDDEN, f"{shown(url)} hides an address in another notation; write it as a.b.c.d."
             )
+
+    def _patience(self) -> float:
+        """Seconds until the head of a response: the sum of what each step may take, with several addresses to try."""
+        return LOOKUP_SECONDS + 4 * CONNECT_SECONDS + self._rules.stall_seconds
 
     def _context(self, url: URL) -> SSLContext | bool:
         if url.scheme != "https":
@@ -175,10 +208,10 @@ def _next(url: URL, response: aiohttp.ClientResponse) -> URL:
 
 async def read_small(answer: Answer, limit: int) -> bytes:
     """A whole small body. Raises SourceError(SourceTooLarge) beyond the limit."""
-    blocks = bytearray()
-    with source_errors(answer.where):
-        async for block in answer.body.iter_any():
-            blocks += block
-            if len(blocks) > limit:
+    found = bytearray()
+    async with aclosing(answer.blocks()) as blocks:
+        async for block in blocks:
+            found += block
+            if len(found) > limit:
                 raise SourceError(Reason.SOURCE_TOO_LARGE, f"{answer.where} is larger than {limit} bytes.")
-    return bytes(blocks)
+    return bytes(found)

@@ -48,17 +48,20 @@ async def fetch_any(transfer: Transfer, urls: Sequence[str]) -> str:
 
 async def _fetch(transfer: Transfer, url: str, tries: int) -> None:
     tried = 0
+    most = transfer.sink.have
     while True:
-        before = transfer.sink.have
         try:
             await transfer.fetch(url)
             transfer.sink.digests.check(shown(url))
         except WorkError as error:
             if of_source(error.reason):
                 transfer.metrics.add(FAILURES, reason=error.reason.value)
+            reached = transfer.sink.have
             if error.reason in _DISTRUSTED:
                 await transfer.give_up()
-            tried = 1 if transfer.sink.have - before >= PROGRESS_BYTES else tried + 1
+            # Progress is what is beyond all tries before: starting anew over and over would be endless.
+            tried = 1 if reached - most >= PROGRESS_BYTES else tried + 1
+            most = max(most, reached)
             if not again(error.reason) or tried >= tries:
                 raise
             await _wait(error, tried)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -10,7 +11,6 @@ from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.metrics import Counter, Metrics
 from workers.download.client import Answer, Client, shown
-from workers.download.errors import source_errors
 from workers.download.meter import Brake, Meter
 from workers.download.rules import Asked, Complete, Piece, Source, SourceError, judge, one
 from workers.download.sink import Sink
@@ -114,8 +114,8 @@ class Transfer:
     async def _stream(self, answer: Answer, piece: Piece) -> None:
         body = _Body(self, answer, piece)
         try:
-            with source_errors(answer.where):
-                async for block in answer.body.iter_any():
+            async with aclosing(answer.blocks()) as blocks:
+                async for block in blocks:
                     pause = self.brake.delay(len(block), time.monotonic())
                     await body.take(block)
                     if pause > 0:

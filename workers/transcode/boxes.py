@@ -31,6 +31,8 @@ class Track:
     height: int = 0
     channels: int = 0
     sample_rate: int = 0
+    edit: int = 0
+    """Ticks that its edit list takes off every presentation time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Fragment:
     start: int
     samples: int
     duration: int
+    offset: int
+    """Composition time offset of the first sample: when it is shown, after `start`."""
     length: int
     """Bytes by its own boxes: what the object's size must be."""
     idr: bool
@@ -85,19 +89,47 @@ def read_init(data: bytes) -> Track:
             width, height = struct.unpack_from(">HH", data, inner + 24)
             config, _ = find(data, "avcC", inner + 78, after)
             profile, constraints, level = data[config + 1 : config + 4]
-            return Track(timescale, f"avc1.{profile:02x}{constraints:02x}{level:02x}", width=width, height=height)
+            codec = f"avc1.{profile:02x}{constraints:02x}{level:02x}"
+            return Track(timescale, codec, width=width, height=height, edit=_edit(data))
         if name == b"mp4a":
-            channels = struct.unpack_from(">H", data, inner + 16)[0]
             rate = struct.unpack_from(">I", data, inner + 24)[0] >> 16
             esds, esds_end = find(data, "esds", inner + 28, after)
-            return Track(timescale, _aac(data[esds + 4 : esds_end]), channels=channels, sample_rate=rate)
+            codec, channels = _aac(data[esds + 4 : esds_end])
+            return Track(timescale, codec, channels=channels, sample_rate=rate, edit=_edit(data))
     except (struct.error, IndexError, ValueError, StopIteration) as error:
         raise DamagedSegmentError("the init segment breaks off") from error
     raise DamagedSegmentError(f"sample entry {name.decode('ascii', 'replace')} is neither avc1 nor mp4a")
 
 
-def _aac(descriptors: bytes) -> str:
-    """RFC 6381 string from the descriptors of esds: object type indication, then the audio object type."""
+def _edit(data: bytes) -> int:
+    """media_time of the only entry of an edit list; 0 without one (ISO/IEC 14496-12 section 8.6.6)."""
+    start, end = find(data, "moov/trak")
+    if b"edts" not in {name for name, _, _ in boxes(data, start, end)}:
+        return 0
+    at, _ = find(data, "edts/elst", start, end)
+    return int(
+        struct.unpack_from(">q", data, at + 16)[0] if data[at] == 1 else struct.unpack_from(">i", data, at + 12)[0]
+    )
+
+
+def with_edit(init: bytes, ticks: int) -> bytes:
+    """The init segment with an edit list that takes so many ticks off every presentation time.
+
+    One entry, its duration 0 for "to the end": what browsers, ExoPlayer, Apple's players and FFmpeg take as the offset
+    of the B frames. Raises DamagedSegmentError.
+    """
+    entry = struct.pack(">IIIii", 0, 1, 0, ticks, 0x10000)
+    edts = struct.pack(">I4sI4s", 16 + len(entry), b"edts", 8 + len(entry), b"elst") + entry
+    moov, trak = find(init, "moov")[0] - 8, find(init, "moov/trak")[0] - 8
+    _, at = find(init, "moov/trak/tkhd")
+    grown = bytearray(init[:at] + edts + init[at:])
+    for box in (moov, trak):
+        struct.pack_into(">I", grown, box, struct.unpack_from(">I", init, box)[0] + len(edts))
+    return bytes(grown)
+
+
+def _aac(descriptors: bytes) -> tuple[str, int]:
+    """RFC 6381 string and channels from the descriptors of esds (the sample entry's own channel count is always 2)."""
     at, indication = 0, 0
     while at + 2 <= len(descriptors):
         tag, at = descriptors[at], at + 1
@@ -109,7 +141,8 @@ def _aac(descriptors: bytes) -> str:
         elif tag == 4:  # DecoderConfigDescriptor
             indication, at = descriptors[at], at + 13
         elif tag == 5:  # AudioSpecificConfig
-            return f"mp4a.{indication:x}.{descriptors[at] >> 3}"
+            # 5 bits of audio object type, 4 of sampling frequency index, 4 of channel configuration
+            return f"mp4a.{indication:x}.{descriptors[at] >> 3}", descriptors[at + 1] >> 3 & 0xF
         else:
             break
     raise DamagedSegmentError("the esds box has no audio configuration")
@@ -131,9 +164,10 @@ def _fragment(data: bytes) -> Fragment:
     default = _default_duration(data, moof, moof_end)
     at, _ = find(data, "traf/tfdt", moof, moof_end)
     start = struct.unpack_from(">Q" if data[at] == 1 else ">I", data, at + 4)[0]
-    samples, duration = _run(data, find(data, "traf/trun", moof, moof_end)[0], default)
+    run, _ = find(data, "traf/trun", moof, moof_end)
+    samples, duration = _run(data, run, default)
     mdat, end = top[b"mdat"]
-    return Fragment(start, samples, duration, end, idr=_first_is_idr(data, mdat))
+    return Fragment(start, samples, duration, _first_offset(data, run), end, idr=_first_is_idr(data, mdat))
 
 
 def _default_duration(data: bytes, moof: int, moof_end: int) -> int | None:
@@ -153,9 +187,20 @@ def _run(data: bytes, at: int, default: int | None) -> tuple[int, int]:
         if default is None:
             raise DamagedSegmentError("samples have no duration")
         return samples, samples * default
-    at += 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)
-    step = 4 * sum(1 for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag)
-    return samples, sum(struct.unpack_from(">I", data, at + step * number)[0] for number in range(samples))
+    first, step = _entries(flags)
+    return samples, sum(struct.unpack_from(">I", data, at + first + step * number)[0] for number in range(samples))
+
+
+def _entries(flags: int) -> tuple[int, int]:
+    """Where the first sample's entry of a trun is, and the size of an entry."""
+    first = 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)
+    return first, 4 * sum(1 for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag)
+
+
+def _first_offset(data: bytes, at: int) -> int:
+    flags = int.from_bytes(data[at + 1 : at + 4])
+    first, step = _entries(flags)
+    return struct.unpack_from(">i", data, at + first + step - 4)[0] if flags & 0x800 else 0
 
 
 def _first_is_idr(data: bytes, at: int) -> bool:

@@ -78,6 +78,12 @@ def continuous(package: Package) -> Iterator[str]:
                 name = segment_name(segment.index)
                 yield f"{rendition.path}/{name} starts at {segment.fragment.start}, the one before it ends at {expected}"
                 break
+            if rendition.track and segment.fragment.offset != rendition.track.edit:
+                shown = (
+                    f"{segment.fragment.offset} ticks after its start, the edit list takes off {rendition.track.edit}"
+                )
+                yield f"{rendition.path}/{segment_name(segment.index)}: the first picture is shown {shown}"
+                break
             expected += segment.fragment.duration
 
 

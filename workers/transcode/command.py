@@ -10,6 +10,7 @@ from typing import Final
 
 from workers.transcode import limits
 from workers.transcode.plan import AAC_FRAME, AUDIO_RATE, AudioTrack, Plan, Rung
+from workers.transcode.rates import Timeline
 
 RECIPE: Final = 1
 """Number of the way segments are made. Segments of two recipes may not join: part of the version of an output."""
@@ -17,6 +18,8 @@ PRESET: Final = "veryfast"
 """x264's preset; see bench/transcode.py for what others cost."""
 BUFFER: Final = Fraction(3, 2)
 """Seconds of the cap that the decoder's buffer holds (VBV)."""
+REORDERED: Final = 2
+"""Frames that decoding is ahead of showing, where B frames are referred to (x264's b-pyramid)."""
 SEEK_MARGIN: Final = 2
 """Seconds a seek aims before the range: demuxers seek by decoding time, and the deinterlacer needs neighbours."""
 PADDING: Final = 2
@@ -75,6 +78,22 @@ def decode(source: Source, progress_fd: int, stream: str = "v:0") -> list[str]:
     """Decodes one stream strictly and throws it away: what is wrong with a file, without an encoder's part in it."""
     output = ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "null", "-"]
     return [*_ffmpeg(progress_fd), *_strict(), *_input(source), *output]
+
+
+def delay(line: Timeline) -> int:
+    """Frames that decoding is ahead of showing: the same in every range, so that all have one init segment.
+
+    The edit list takes them off (boxes.with_edit). Negative composition offsets would do without one, but FFmpeg's
+    demuxer, and all players on it, learn the largest of them only as segments come and then show a frame twice. A process
+    that is given fewer frames than this cannot know it (x264): such a title, or such a GOP, has no B frames.
+    """
+    return REORDERED if min(line.gop, line.frames) > REORDERED else 0
+
+
+def first_segment(line: Timeline, stored: int) -> int:
+    """Where a tail begins of which so many segments are stored: one earlier when too few frames are left for B frames."""
+    left = line.frames - stored * line.gop
+    return stored - 1 if 0 < left <= delay(line) else stored
 
 
 def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
@@ -181,17 +200,19 @@ def _seek(plan: Plan, part: Range) -> Iterable[str]:
 
 def _video_output(plan: Plan, part: Range, job: Job, number: int, rung: Rung) -> Sequence[str]:
     line = plan.timeline
-    options = ["movflags=+frag_discont+negative_cts_offsets+skip_sidx", "use_editlist=0"]
+    options = ["movflags=+frag_discont+skip_sidx", "use_editlist=0"]
     options.append(f"video_track_timescale={line.timescale}")
-    cap = rung.max_bitrate
+    cap, ahead = rung.max_bitrate, delay(line)
     return [
         *("-map", f"[v{number}]", "-c:v", "libx264", "-preset", PRESET, "-profile:v", "high", "-crf", str(rung.crf)),
         *(("-maxrate", str(cap), "-bufsize", str(int(cap * BUFFER))) if cap else ()),
         # Closed GOPs of one length, whatever the scene does: rungs are aligned and each segment starts with an IDR frame.
         *("-g", str(line.gop), "-keyint_min", str(line.gop), "-sc_threshold", "0", "-flags:v", "+cgop"),
         *("-force_key_frames", f"expr:not(mod(n,{line.gop}))", "-threads:v", str(job.threads)),
-        # Shifting negative times would move the first range by the B-frame delay, and no other.
-        *("-avoid_negative_ts", "disabled"),
+        *("-bf", "3" if ahead else "0", "-b-pyramid", "normal"),
+        # The first decoding time is before the first picture: moved to 0, in every range alike. FFmpeg's own ways do not
+        # do: shifting by itself moves the first range and no other, its edit lists differ between ranges.
+        *("-avoid_negative_ts", "disabled", "-output_ts_offset", f"{float(ahead / line.rate):.6f}"),
         *_segments(f"{job.scratch}/{rung.name}", part.start, 1 / line.rate, options),
     ]
 

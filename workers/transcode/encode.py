@@ -12,6 +12,7 @@ from typing import Final
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.transcode import command, runner
+from workers.transcode.boxes import with_edit
 from workers.transcode.diagnose import failure
 from workers.transcode.layout import INIT, segment_name
 from workers.transcode.plan import Plan
@@ -44,7 +45,7 @@ class Encoder:
     async def run(self) -> None:
         """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
         line = self.plan.timeline
-        start = min(video.contiguous() for video in self.videos)
+        start = command.first_segment(line, min(video.contiguous() for video in self.videos))
         self._uploads = Uploads(self.shelf, self._stored)
         totals = {video.name: line.segments for video in self.videos}
         totals |= {audio.path: audio.audio.segments(line.segment_duration) for audio in self.audios if audio.audio}
@@ -139,6 +140,8 @@ class Encoder:
     async def _init(self, rendition: Rendition, path: Path) -> None:
         """Stores the init segment before the first segment; that of another run must be the same."""
         data = await asyncio.to_thread(path.read_bytes)
+        if rendition.rung:
+            data = with_edit(data, command.delay(self.plan.timeline) * self.plan.timeline.frame_ticks)
         if rendition.init is None or rendition.audio:
             await self.shelf.put_init(rendition, data)
         elif data != rendition.init:

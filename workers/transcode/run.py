@@ -50,16 +50,19 @@ class Transcode:
         engine = await _engine()
         source, info = await self._find_input()
         shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
-        planning = self.order.spec.mode == "Plan"
-        if not planning and (done := await publish.finished(shelf)):
+        if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
         given = await self._fetch(source, info)
+        with given.file:
+            return await self._work(given, shelf, engine)
+
+    async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
         self.context.report(phase="Probing")
         media, seen = await probe.examine(given)
         plan = ladder.plan(media, self.order.spec)
         self.context.report(plan=plan.summary())
-        if planning:
+        if self.order.spec.mode == "Plan":
             return Result("Planned; nothing is encoded in mode Plan.", plan=plan.summary())
         return await self._make(plan, given, seen, shelf, engine)
 

@@ -1,7 +1,7 @@
 """The store as this worker uses it: one bucket, the objects of one version, a bounded number of requests at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,12 +115,13 @@ def drop_foreign(rendition: Rendition, line: Timeline) -> None:
             del rendition.stored[index]
 
 
-async def together(*work: Awaitable[Any]) -> None:
+async def together(*work: Coroutine[Any, Any, Any]) -> None:
     """Runs all at once; the first that fails stops the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(one) for one in work]
+    tasks = [asyncio.create_task(one) for one in work]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # asked twice, a task would be torn out of its own tidying up
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
