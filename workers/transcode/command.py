@@ -162,7 +162,7 @@ def audio_graph(plan: Plan, track: AudioTrack) -> str:
     """Source samples to exactly the track's samples, in step with the first video frame.
 
     The encoder's priming takes the place of the first packet: samples from 1024 on are encoded, the packet before them
-    starts at 0. So no edit list is needed, which browsers ignore (they would play the sound 21 ms late).
+    starts at 0. The first 21 ms of sound are lost to it; in turn no player has to know of any priming.
     """
     origin = f"asetpts=PTS-round({plan.origin.numerator}/{plan.origin.denominator}/TB)"
     # first_pts cuts what is before the first frame or fills what is missing; async fills holes in the middle.

@@ -28,26 +28,31 @@ def aac_init(channels: int = 2, rate: int = 48_000, *, long_lengths: bool = Fals
         length = b"\x80\x80\x80" if long_lengths else b""
         return bytes([tag]) + length + bytes([len(content)]) + content
 
-    specific = descriptor(5, bytes([2 << 3 | 1, 0x90]))
+    specific = descriptor(5, bytes([2 << 3 | 1, 0x80 | channels << 3]))
     decoder = descriptor(4, bytes([0x40]) + bytes(12) + specific)
     esds = full("esds", descriptor(3, bytes(3) + decoder + descriptor(6, b"\x02")))
-    entry = box("mp4a", bytes(16), struct.pack(">HHI", channels, 16, 0), struct.pack(">I", rate << 16), esds)
+    entry = box("mp4a", bytes(16), struct.pack(">HHI", 2, 16, 0), struct.pack(">I", rate << 16), esds)
     return _init(entry, rate)
 
 
 def _init(entry: bytes, timescale: int) -> bytes:
     stsd = full("stsd", struct.pack(">I", 1), entry)
     mdhd = full("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, 0, 0, 0))
-    return box("ftyp", b"isom") + box("moov", box("trak", box("mdia", mdhd, box("minf", box("stbl", stsd)))))
+    return box("ftyp", b"isom") + box(
+        "moov", box("trak", full("tkhd", bytes(80)), box("mdia", mdhd, box("minf", box("stbl", stsd))))
+    )
 
 
-def segment(start: int, frames: int, ticks: int, nals: bytes = b"", *, each: bool = False) -> bytes:
+def segment(
+    start: int, frames: int, ticks: int, nals: bytes = b"", *, each: bool = False, offset: int | None = None
+) -> bytes:
     """A media segment; durations by a default, or one each. `nals` begins its first sample."""
     flags, extra = (0x20008, struct.pack(">I", ticks)) if not each else (0x20000, b"")
     tfhd = full("tfhd", struct.pack(">I", 1), extra, flags=flags)
     tfdt = full("tfdt", struct.pack(">Q", start), version=1)
-    run = struct.pack(">Ii", frames, 0) + (struct.pack(">II", ticks, 1) * frames if each else b"")
-    trun = full("trun", run, flags=0x301 if each else 0x1)
+    fields = ([ticks, 1] if each else []) + ([] if offset is None else [offset])
+    run = struct.pack(">Ii", frames, 0) + struct.pack(f">{len(fields)}i", *fields) * frames
+    trun = full("trun", run, flags=0x1 | (0x300 if each else 0) | (0 if offset is None else 0x800))
     moof = box("moof", full("mfhd", bytes(4)), box("traf", tfhd, tfdt, trun))
     return box("styp", b"msdh") + moof + box("mdat", nals or idr())
 

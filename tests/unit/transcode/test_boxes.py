@@ -1,11 +1,13 @@
 """The reader of fragmented MP4."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transcode.fmp4 import aac_init, avc_init, box, full, nal, segment
-from workers.transcode.boxes import DamagedSegmentError, Fragment, Track, read_fragment, read_init
+from workers.transcode.boxes import DamagedSegmentError, Fragment, Track, boxes, read_fragment, read_init, with_edit
 
 
 def test_an_h264_init_segment_says_size_timescale_and_codec() -> None:
@@ -24,7 +26,23 @@ def test_an_aac_init_segment_says_rate_channels_and_object_type(*, long_lengths:
 def test_a_segment_says_when_it_starts_and_how_long_it_lasts(*, each: bool) -> None:
     """By a default duration in tfhd, or by one for each sample in trun."""
     data = segment(96_000, 96, 1000, each=each)
-    assert read_fragment(data) == Fragment(96_000, 96, 96_000, len(data), idr=True)
+    assert read_fragment(data) == Fragment(96_000, 96, 96_000, 0, len(data), idr=True)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_the_first_samples_offset_is_read(*, each: bool) -> None:
+    """When the first picture is shown, after the time the segment starts."""
+    assert read_fragment(segment(0, 9, 1000, each=each, offset=2000)).offset == 2000
+
+
+def test_an_edit_list_is_put_in_and_read_back() -> None:
+    """The init segment grows by it, its boxes stay whole, the rest of the track is as it was."""
+    plain = avc_init()
+    edited = with_edit(plain, 2000)
+    assert read_init(plain).edit == 0
+    assert read_init(edited) == replace(read_init(plain), edit=2000)
+    assert [name for name, _, _ in boxes(edited)] == [b"ftyp", b"moov"]
+    assert list(boxes(edited))[-1][2] == len(edited)
 
 
 def test_a_segment_is_read_from_its_beginning_and_knows_its_whole_length() -> None:

@@ -11,6 +11,7 @@ from workers.transcode import command, limits
 from workers.transcode.command import Job, Range, Source
 from workers.transcode.ladder import plan
 from workers.transcode.plan import Plan
+from workers.transcode.rates import timeline
 
 JOB = Job(Source("/dev/fd/7"), "/work", progress_fd=9, threads=3)
 DOORS = ["-protocol_whitelist", "file", "-format_whitelist", limits.DEMUXERS]
@@ -77,10 +78,10 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
     encoder = words(f"-map [v{number}] -c:v libx264 -preset veryfast -profile:v high -crf {crf}")
     gop = words("-g 120 -keyint_min 120 -sc_threshold 0 -flags:v +cgop -force_key_frames expr:not(mod(n,120))")
     muxer = words(
-        "-threads:v 3 -avoid_negative_ts disabled -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
+        "-threads:v 3 -bf 3 -b-pyramid normal -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
         "-hls_time 0.033366 -hls_playlist_type vod -hls_segment_type fmp4 -hls_flags temp_file "
         "-hls_fmp4_init_filename init.mp4 -hls_segment_options "
-        "movflags=+frag_discont+negative_cts_offsets+skip_sidx:use_editlist=0:video_track_timescale=30000"
+        "movflags=+frag_discont+skip_sidx:use_editlist=0:video_track_timescale=30000"
     )
     return [
         *encoder, *cap, *gop, *muxer,
@@ -94,6 +95,32 @@ def test_a_range_is_cut_by_frame_number_and_the_seek_only_saves_decoding() -> No
     assert "trim=start_frame=120:end_frame=300[s0]" in after(argv, "-filter_complex")
     assert argv[argv.index("-noaccurate_seek") : argv.index("-i")][:3] == ["-noaccurate_seek", "-ss", "2.004000"]
     assert after(argv, "-start_number") == "1"
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "delay"),
+    [
+        pytest.param("25", 10, 2, id="usual"),
+        pytest.param("25", 0.08, 0, id="two-frames"),
+        pytest.param("25", 0.12, 2, id="three-frames"),
+        pytest.param("1/2", 60, 0, id="segments-of-two-frames"),
+    ],
+)
+def test_titles_too_short_for_b_frames_have_none(rate: str, seconds: float, delay: int) -> None:
+    """X264 knows its delay after as many frames: every process must be given more, or none may be reordered."""
+    made = plan(probed("640x360", rate, seconds), TranscodeOptions())
+    argv = command.encode_video(made, Range(0, made.timeline.segments), JOB)
+    assert command.delay(made.timeline) == delay
+    assert after(argv, "-bf") == ("3" if delay else "0")
+    assert Fraction(after(argv, "-output_ts_offset")) == pytest.approx(delay / Fraction(rate))
+
+
+@pytest.mark.parametrize(
+    ("frames", "stored", "expected"), [(301, 3, 2), (302, 3, 2), (303, 3, 3), (300, 3, 3), (301, 0, 0)]
+)
+def test_a_tail_of_a_frame_or_two_begins_a_segment_earlier(frames: int, stored: int, expected: int) -> None:
+    """Encoded alone, such a tail would have another delay than the rest."""
+    assert command.first_segment(timeline(Fraction(25), frames, 4.0), stored) == expected
 
 
 def test_a_transport_stream_is_decoded_from_its_start() -> None:
