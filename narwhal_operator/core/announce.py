@@ -1,4 +1,8 @@
-"""The Kubernetes Events of a decision: few, on the resource, with the reasons of the conditions."""
+"""The Kubernetes Events of a decision: few, on the resource, with the reasons of the conditions.
+
+They are made of the difference between the status as it was read and as it will be, and posted before it is written: an
+operator that dies in between finds the same difference again, and the derived name of an Event keeps it from doubling.
+"""
 
 from typing import Final, Literal
 
@@ -6,30 +10,32 @@ from narwhal_operator.contract import conditions as c
 from narwhal_operator.contract.outcome import TABLE, Class, Reason
 from narwhal_operator.core.case import Case, SpecT, StatusT
 from narwhal_operator.core.observed import Resource
-from narwhal_operator.core.plan import Action, CreateJob, Event, SuspendJob
-from narwhal_operator.core.summary import Verdict
+from narwhal_operator.core.plan import Event
+from narwhal_operator.core.summary import State, Verdict, Want
 
-_QUIET: Final = frozenset({c.STARTING, c.PROGRESSING, c.SUSPENDED, c.WAITING_FOR_DOWNLOAD})
-"""Told by other events (Started, Suspended), or no news."""
+_QUIET: Final = frozenset({c.STARTING, c.PROGRESSING, c.WAITING_FOR_DOWNLOAD})
+"""Told by Started and Resumed, or no news."""
 
 
-def events_of(case: Case[SpecT, StatusT], verdict: Verdict, actions: tuple[Action, ...]) -> tuple[Event, ...]:
-    """What is new since the status was written."""
-    events = []
-    for action in actions:
-        if isinstance(action, CreateJob) and not action.suspend:
-            events.append(Event("Normal", "Started", f"Attempt {case.history.number}: Job {action.name}", action.name))
-        if isinstance(action, SuspendJob):
-            reason = "Suspended" if action.suspend else "Resumed"
-            generation = str(case.observed.resource.generation)
-            events.append(Event("Normal", reason, f"Job {action.name}", generation))
-    return (*events, *news_of(case.observed.resource, verdict, str(case.history.number)))
+def events_of(case: Case[SpecT, StatusT], verdict: Verdict) -> tuple[Event, ...]:
+    """What will be new in the status. The case's history is the one that will be written."""
+    resource, opened = case.observed.resource, case.history.open
+    events: list[Event] = []
+    if verdict.want is Want.RUNNING and opened is not None:
+        known = {attempt.number for attempt in case.before.attempts}
+        if opened.number not in known:
+            events.append(Event("Normal", "Started", f"Attempt {opened.number}: Job {opened.job}", opened.job))
+        elif resource.holds(c.SUSPENDED):
+            events.append(Event("Normal", "Resumed", f"Job {opened.job}", str(resource.generation)))
+    about = str(resource.generation if verdict.state is State.SUSPENDED else case.history.number)
+    return (*events, *news_of(resource, verdict, about))
 
 
 def news_of(resource: Resource, verdict: Verdict, about: str) -> tuple[Event, ...]:
-    """The event that the reason of Ready has changed, if it has and it is news."""
+    """The event that the reason of Ready will have changed, if it is news."""
     before = (resource.condition(c.READY) or {}).get("reason")
-    if verdict.reason in _QUIET or before == verdict.reason:
+    born_suspended = before is None and verdict.state is State.SUSPENDED
+    if verdict.reason in _QUIET or before == verdict.reason or born_suspended:
         return ()
     return (Event(_type_of(verdict.reason), verdict.reason, verdict.message or verdict.phase, about),)
 

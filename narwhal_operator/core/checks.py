@@ -46,8 +46,8 @@ def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
 
 
 def _leftovers(case: Case[SpecT, StatusT]) -> Verdict | None:
-    """Two workers must not write at once: the earlier one goes first."""
-    if not case.leftovers:
+    """Two workers must not write at once: the earlier one goes first. A pass that ends an attempt writes that down first."""
+    if not case.leftovers or case.history.ending is not None:
         return None
     names = ", ".join(job.name for job in case.leftovers)
     return Verdict(State.RECONCILING, c.RESTARTING, f"Waits for the earlier worker to stop: {names}.")

@@ -1,5 +1,6 @@
 """The end of a resource that was deleted while its work was unfinished: stop the worker, sweep the store, let go.
 
+Its own Job goes last: killed before that, the operator leaves one that removes itself after its time to live.
 Bounded: when the sweep fails, takes too long or cannot even be made, the finalizer goes all the same, with an Event.
 """
 
@@ -50,7 +51,7 @@ def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     if sweep.failed is not None:
         return _let_go(observed, f"its Job failed: {sweep.message or sweep.failed}", sweep)
     if sweep.complete:
-        return Plan((DeleteJob(sweep.name, sweep.uid), SetFinalizer(present=False)))
+        return Plan((SetFinalizer(present=False), DeleteJob(sweep.name, sweep.uid)))
     return Plan(requeue_after=_POLL)
 
 
@@ -62,4 +63,4 @@ def _let_go(observed: Observed, why: str, sweep: Job | None = None) -> Plan:
     )
     actions = () if sweep is None or sweep.deleting else (DeleteJob(sweep.name, sweep.uid),)
     events = (Event("Warning", "SweepIncomplete", message),)
-    return Plan((*actions, SetFinalizer(present=False)), events=events)
+    return Plan((SetFinalizer(present=False), *actions), events=events)

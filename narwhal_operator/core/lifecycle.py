@@ -76,11 +76,11 @@ def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     final = verdict.state in _FINAL
     if final and labels.FINALIZER in case.observed.resource.finalizers:
         actions = (*actions, SetFinalizer(present=False))
-    status = _status(replace(case, history=history), verdict, rules)
-    again = 0.0 if final and case.leftovers else verdict.requeue_after
+    case = replace(case, history=history)
+    again = 0.0 if case.leftovers else verdict.requeue_after
     if final and case.spec.ttl_seconds_after_finished is not None:
         again = min(again or math.inf, case.spec.ttl_seconds_after_finished)
-    return Plan(actions, status, events_of(case, verdict, actions), again)
+    return Plan(actions, _status(case, verdict, rules), events_of(case, verdict), again)
 
 
 def _actions(case: Case[SpecT, StatusT], verdict: Verdict, rules: Rules[SpecT, StatusT]) -> tuple[Action, ...]:

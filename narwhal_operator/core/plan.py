@@ -1,4 +1,4 @@
-"""What a decision asks for, as frozen values: actions in their order, one status, events. `kube.execute` carries it out."""
+"""What a decision asks for, as frozen values: actions in their order, events, one status. `kube.execute` carries it out."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -91,7 +91,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions in order, then the status in one write, then the events."""
+    """Actions in order, then the events, and last the status in one write."""
 
     actions: tuple[Action, ...] = ()
     status: Json | None = None  # None: leave it as it is

@@ -1,4 +1,4 @@
-"""A plan carried out: its actions in their order, then the status in one optimistic write, then the events."""
+"""A plan carried out: its actions in their order, the events, and last the status in one optimistic write."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,10 +49,10 @@ class Execution:
         """Do all of it. Raises `kube.errors`; whatever was done by then is found again by the next pass."""
         for action in plan.actions:
             await self._do(action)
-        if plan.status is not None and plan.status != self._resource.status:
-            await self._write_status(plan.status)
         for event in plan.events:
             await self._post(event)
+        if plan.status is not None and plan.status != self._resource.status:
+            await self._write_status(plan.status)
 
     def _noted(self, answer: Json) -> Json:
         self.written.add(answer.get("metadata", {}).get("resourceVersion", ""))
