@@ -119,14 +119,14 @@ def _watch(worker: int, woken: int) -> int:
         code = _reap(worker) if signal.SIGCHLD in numbers else None
         if code is not None:
             return code
-        asked = any(number != signal.SIGCHLD for number in numbers)
-        if 0 in ready and not os.read(0, 1 << 16):
+        signalled = any(number != signal.SIGCHLD for number in numbers)
+        released = 0 in ready and not os.read(0, 1 << 16)
+        if released:
             inputs = [woken]
-            asked = True
-        if deadline is None and asked:
+        if deadline is None and (signalled or released):
             os.kill(worker, signal.SIGTERM)
             deadline = time.monotonic() + GRACE_SECONDS
-        elif deadline is not None and (asked or time.monotonic() >= deadline):
+        elif deadline is not None and (signalled or time.monotonic() >= deadline):
             os.kill(worker, signal.SIGKILL)
             deadline = time.monotonic() + REAP_SECONDS
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from narwhal_cli.manifest import Document, ManifestError, Mistake, read_documents
 from narwhal_cli.secrets import Values, values_of
-from narwhal_cli.words import Path, field_path, sentences, unknown
+from narwhal_cli.words import Path, did_you_mean, field_path, sentences, unknown
 from narwhal_cli.works import Key, Library, Work, titles_of
 from narwhal_operator.contract import download, library, transcode
 from narwhal_operator.contract.base import API_VERSION, Contract
@@ -27,7 +27,8 @@ _SPECS: Final[Mapping[str, type[Contract]]] = {
     transcode.KIND: TranscodingJobSpec,
     library.KIND: MediaLibrarySpec,
 }
-_VERSIONS: Final = {**dict.fromkeys(_SPECS, API_VERSION), "Secret": "v1", "ConfigMap": "v1"}
+_VERSIONS: Final = {**dict.fromkeys(_SPECS, API_VERSION), "Secret": "v1", "ConfigMap": "v1", "Namespace": "v1"}
+"""The kinds that are taken. A Namespace asks for nothing here; it is taken because `kubectl apply` takes it too."""
 _FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 _METADATA: Final = frozenset(
     {"name", "namespace", "labels", "annotations", "uid", "resourceVersion", "generation", "creationTimestamp"}
@@ -97,6 +98,8 @@ class _Reading:
             return
         content: dict[str, Any] = document.content
         _check_metadata(content, tell)
+        if content["kind"] == "Namespace":
+            return
         taken = self._values(document, tell) if content["kind"] in self.values else _spec(content, tell)
         if len(self.mistakes) > found:
             return
@@ -104,6 +107,7 @@ class _Reading:
         key = (content["kind"], metadata.get("namespace") or "default", metadata["name"])
         if key in self._seen:
             tell(("metadata", "name"), f"another document is a {key[0]} of this name in {key[1]} too; keep one")
+            return
         self._seen.add(key)
         if isinstance(taken, Contract):
             self._add_works(key, taken, tell)
@@ -162,7 +166,9 @@ def _check_kind(content: Any, tell: Tell) -> None:
     if not isinstance(kind, str):
         tell(("kind",), f"is required: one of {', '.join(_VERSIONS)}")
     elif kind not in _VERSIONS:
-        tell(("kind",), f"{unknown(kind, _VERSIONS, 'kind')} (narwhal run takes {', '.join(_VERSIONS)})")
+        close = did_you_mean(kind, _VERSIONS)
+        hint = f"did you mean {close}? " if close else ""
+        tell(("kind",), f"is none that is known; {hint}narwhal run takes {', '.join(_VERSIONS)}")
     elif content.get("apiVersion") != _VERSIONS[kind]:
         tell(("apiVersion",), f"must be {_VERSIONS[kind]} for a {kind}")
 

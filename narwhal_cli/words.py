@@ -28,21 +28,25 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "greater_than": ("must be more than {}", "gt"),
     "less_than_equal": ("must be at most {}", "le"),
     "less_than": ("must be less than {}", "lt"),
-    "string_too_short": ("must have at least {} characters", "min_length"),
+    "string_too_short": ("must have {} or more characters", "min_length"),
     "string_too_long": ("must have at most {} characters", "max_length"),
-    "too_short": ("must have at least {} entries", "min_length"),
+    "too_short": ("must have {} or more entries", "min_length"),
     "too_long": ("must have at most {} entries", "max_length"),
 }
 
 
 def sentences(error: ValidationError, model: type[BaseModel], content: Any) -> Iterator[tuple[Path, str]]:
     """Each field that is wrong, once, with a sentence that says how to mend it."""
-    seen: set[Path] = set()
+    told: dict[Path, str] = {}
     for found in error.errors(include_url=False, include_input=False):
         path = _path(found["loc"], found["type"], content)
-        if path not in seen:
-            seen.add(path)
-            yield path, _sentence(found["type"], found.get("ctx", {}), path, model) or f"is wrong: {found['msg']}"
+        sentence = _sentence(found["type"], found.get("ctx", {}), path, model) or f"is wrong: {found['msg']}"
+        if path in told and found["type"] in _SHAPES and told[path] != sentence:
+            sentence = f"must be a number or a text. {_description(model, path)}".rstrip()  # each member of the union
+        elif path in told:
+            continue
+        told[path] = sentence
+    yield from told.items()
 
 
 def field_path(path: Sequence[str | int]) -> str:
@@ -60,11 +64,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     return by_lower[close[0]] if close else None
 
 
-def unknown(word: str, known: Iterable[str], what: str = "field") -> str:
-    """The sentence about a word that is not known."""
+def unknown(word: str, known: Iterable[str]) -> str:
+    """The sentence about a field that is not known."""
     names = sorted(known)
     close = did_you_mean(word, names)
-    return f"unknown {what}; did you mean {close}?" if close else f"unknown {what}; known here: {', '.join(names)}"
+    return f"unknown field; did you mean {close}?" if close else f"unknown field; known here: {', '.join(names)}"
 
 
 def _path(loc: Sequence[str | int], kind: str, content: Any) -> Path:
@@ -93,7 +97,8 @@ def _sentence(kind: str, context: Mapping[str, Any], path: Path, model: type[Bas
         return f"does not have the form it needs. {_description(model, path)}".rstrip()
     if kind in _BOUNDS:
         text, name = _BOUNDS[kind]
-        return text.format(context[name])
+        bound = f"{context[name]:g}" if isinstance(context[name], float) else str(context[name])
+        return text.format(bound)
     return _SHAPES.get(kind)
 
 
