@@ -71,6 +71,10 @@ class Tracker:
         self._server.shutdown()
         self._server.server_close()
 
+    def forget(self) -> None:
+        """Forgets everybody: one address is one peer to libtorrent, and a dead one would stand in for a live one."""
+        self._peers.clear()
+
     def answer(self, path: str, host: str) -> bytes:
         """The answer to an announce; an announce of `event=stopped` is forgotten."""
         self.requests.append(path)

@@ -3,18 +3,21 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import libtorrent as lt
 import pytest
 
 from narwhal_operator.contract.order import DirectoryStore, DownloadOrder, S3Store
 from narwhal_operator.contract.report import WorkerReport
 from tests.support.downloads import make_order
+from tests.support.origin import Origin
 from tests.support.seaweed import S3Server
-from tests.support.swarm import Tracker
+from tests.support.swarm import Torrent, Tracker
 from workers.common.context import Context, Result
 from workers.common.store import ObjectStore, open_store
 from workers.download.run import run
@@ -86,3 +89,18 @@ async def watched(order: DownloadOrder, scratch: Path) -> tuple[Result, list[Wor
         if reports[-1] != context.current:
             reports.append(context.current)
     return work.result(), reports[1:]
+
+
+@contextmanager
+def joined(torrent: Torrent) -> Iterator[Callable[..., str]]:
+    """Serves the .torrent file: given trackers, with these in place of its own."""
+    with Origin() as origin:
+
+        def url(*trackers: str) -> str:
+            data = torrent.data
+            if trackers:
+                whole: Any = lt.bdecode(data)
+                data = lt.bencode({**whole, b"announce-list": [[tracker.encode()] for tracker in trackers]})
+            return origin.serve("/a.torrent", lambda exchange: exchange.respond("200 OK", data))
+
+        yield url

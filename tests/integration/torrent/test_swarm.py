@@ -8,10 +8,10 @@ import libtorrent as lt
 import pytest
 
 from narwhal_operator.contract.outcome import Reason
-from tests.integration.torrent.conftest import Place, content, watched
+from tests.integration.torrent.conftest import Place, content, joined, watched
 from tests.support.downloads import fetch
 from tests.support.origin import Exchange, Handler, Origin
-from tests.support.swarm import Seeder, Torrent, Tracker, make_torrent
+from tests.support.swarm import Seeder, Tracker, make_torrent
 
 FILM = content(1, 3_000_001)
 SHOW = {"show/S1/e1.mkv": content(2, 1_500_000), "show/S1/e1.srt": b"1\n00:00\nhello\n", "show/S2/e1.mkv": FILM}
@@ -22,17 +22,12 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def served(origin: Origin, torrent: Torrent) -> str:
-    """The URL of the .torrent file."""
-    return origin.serve("/a.torrent", lambda exchange: exchange.respond("200 OK", torrent.data))
-
-
 @pytest.mark.parametrize("way", ["url", "magnet"])
 async def test_a_single_file_becomes_the_key_itself(place: Place, tracker: Tracker, tmp_path: Path, way: str) -> None:
     """By .torrent file and by magnet link, whose metadata a peer sends: bytes, size and digest are right."""
     torrent = make_torrent(tmp_path / "seed", {"film.mkv": FILM}, [tracker.url])
-    with Origin() as origin, Seeder(torrent, [tracker.url]):
-        source = {"url": served(origin, torrent)} if way == "url" else {"magnet": torrent.magnet(tracker.url)}
+    with joined(torrent) as url, Seeder(torrent, [tracker.url]):
+        source = {"url": url()} if way == "url" else {"magnet": torrent.magnet(tracker.url)}
         ended = await fetch(place.order(source, key="films/x.mkv"), tmp_path / "scratch")
 
     assert ended.reason is Reason.COMPLETED, ended.message
@@ -132,7 +127,8 @@ async def test_a_web_seed_is_enough(directory: Place, tmp_path: Path) -> None:
         torrent = make_torrent(tmp_path / "seed", SHOW, web_seeds=[origin.url("/seed/")])
         for path, data in SHOW.items():
             origin.serve(f"/seed/{path}", ranges(data))
-        ended = await fetch(directory.order({"url": served(origin, torrent)}), tmp_path / "scratch")
+        with joined(torrent) as url:
+            ended = await fetch(directory.order({"url": url()}), tmp_path / "scratch")
 
     assert ended.reason is Reason.COMPLETED, ended.message
     assert directory.objects() == {path.replace("show/", "films/x/", 1): data for path, data in SHOW.items()}

@@ -57,7 +57,7 @@ class Engine:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._keep = job.keep
-        self._swarm = Swarm(filter_rules(job.policy))
+        self._swarm = Swarm(filter_rules(job.policy), job.keep.full)
         self._limit = seconds_of(job.source.stall_timeout)
         self._total = 0
         self._before = 0

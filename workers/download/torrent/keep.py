@@ -36,6 +36,8 @@ class Keep(ABC):
 
     early: bool
     """Whether a file becomes an object as soon as it is whole, or all do when all are."""
+    full: Reason
+    """The reason when the disk has no room."""
 
     def __init__(self, room: Room, directory: Path) -> None:
         self.room = room
@@ -46,11 +48,15 @@ class Keep(ABC):
         return self.directory / file_name(index)
 
     def check_space(self, wanted: int) -> None:
-        """Raises WorkError(ScratchFull) when the files cannot fit; those that are there already count as room."""
+        """Raises WorkError when the files cannot fit; those that are there already count as room."""
         held = sum(path.stat().st_blocks * 512 for path in self.directory.iterdir() if path.is_file())
         free = shutil.disk_usage(self.directory).free + held
         if wanted + SPARE_BYTES > free:
-            raise WorkError(Reason.SCRATCH_FULL, self._too_small(wanted, free))
+            raise WorkError(
+                self.full,
+                f"The torrent's files have {wanted} bytes, the disk has room for {free}; {self._mend()}, "
+                "or name fewer files with spec.source.torrent.files.",
+            )
 
     @abstractmethod
     def restore(self, sizes: Mapping[int, int]) -> int:
@@ -73,13 +79,14 @@ class Keep(ABC):
         """Removes all but the objects and the record."""
 
     @abstractmethod
-    def _too_small(self, wanted: int, free: int) -> str: ...
+    def _mend(self) -> str: ...
 
 
 class InChunks(Keep):
     """For a store without a file system: files on the scratch volume, chunks in the room."""
 
     early = True
+    full = Reason.SCRATCH_FULL
 
     def __init__(self, room: Room, directory: Path) -> None:
         super().__init__(room, directory)
@@ -138,17 +145,15 @@ class InChunks(Keep):
             finally:
                 os.close(handle)
 
-    def _too_small(self, wanted: int, free: int) -> str:
-        return (
-            f"The torrent's files have {wanted} bytes, the scratch volume has room for {free}; "
-            "give the pods more ephemeral storage, or name fewer files with spec.source.torrent.files."
-        )
+    def _mend(self) -> str:
+        return "give the pods more ephemeral storage"
 
 
 class InPlace(Keep):
     """For a directory store: the files lie in the bucket's own corner and outlive the process by themselves."""
 
     early = False
+    full = Reason.STORE_FULL
 
     def __init__(self, room: Room, store: DirectoryStore) -> None:
         super().__init__(room, store.private(room.bucket, room.prefix.partition("/")[2] + "data"))
@@ -184,8 +189,8 @@ class InPlace(Keep):
         shutil.rmtree(self.directory, ignore_errors=True)
         self.room.clear()
 
-    def _too_small(self, wanted: int, free: int) -> str:
-        return f"The torrent's files have {wanted} bytes, the store's disk has room for {free}; make room."
+    def _mend(self) -> str:
+        return "make room in the store"
 
 
 def open_keep(store: ObjectStore, room: Room, scratch: Path) -> Keep:

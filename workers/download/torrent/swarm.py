@@ -19,6 +19,8 @@ from workers.download.torrent.settings import session_settings
 
 STORED: Final = 4
 """libtorrent's default priority of a file; 0 is: do not fetch."""
+ANNOUNCE_SKIPPED: Final = 180
+"""libtorrent's error of an announce from an interface that does not lead to the tracker; another one may."""
 ANSWER_SECONDS: Final = 30.0
 """Longest wait for the session's own thread: it answers in milliseconds, and a stuck disk must not hang a worker."""
 
@@ -45,7 +47,7 @@ class Status:
 class Swarm:
     """The session. `failed` and `trackers` say what its alerts told; close it to leave the swarm."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], full: Reason = Reason.SCRATCH_FULL) -> None:
         category = lt.alert_category
         mask = category.error | category.status | category.storage | category.tracker
         settings = cast("lt.settings_pack", {**session_settings(), "alert_mask": mask})
@@ -55,6 +57,7 @@ class Swarm:
             wall.add_rule(rule.first, rule.last, 1 if rule.blocked else 0)
         params.ip_filter = wall
         self._session = lt.session(params)
+        self._full = full
         self._handle: lt.torrent_handle | None = None
         self._flushed = False
         self._removed = False
@@ -186,9 +189,11 @@ class Swarm:
         elif isinstance(alert, lt.save_resume_data_failed_alert):
             self._resume.append(None)
         elif isinstance(alert, lt.file_error_alert | lt.torrent_error_alert):
-            self.failed = self.failed or disk_error(alert.error)
+            self.failed = self.failed or disk_error(alert.error, self._full)
         elif isinstance(alert, lt.tracker_error_alert):
-            self._note(alert.url, alert.error_message() or "no answer")
+            skipped = alert.error.value() == ANNOUNCE_SKIPPED and alert.error.category().name() == "libtorrent"
+            if not skipped or urlsplit(alert.url).hostname not in self.trackers:
+                self._note(alert.url, alert.error_message() or alert.error.message())
         elif isinstance(alert, lt.tracker_reply_alert):
             self._note(alert.url, f"knows {alert.num_peers} peers")
 
@@ -197,14 +202,11 @@ class Swarm:
         self.trackers[urlsplit(url).hostname or "?"] = ascii(word)[1:-1][:100]
 
 
-def disk_error(error: "lt.error_code") -> WorkError:
-    """The error of a torrent whose files cannot be written or read."""
+def disk_error(error: "lt.error_code", full: Reason) -> WorkError:
+    """The error of a torrent whose files cannot be written or read; `full` is the reason when room is lacking."""
     system = error.category().name() in {"system", "generic"}
-    reason = store_reason(OSError(error.value(), "")) if system else Reason.INTERNAL_ERROR
-    if reason is Reason.STORE_FULL:
-        return WorkError(
-            Reason.SCRATCH_FULL, "No room is left for the files of the torrent; give the pods more ephemeral storage."
-        )
+    if system and store_reason(OSError(error.value(), "")) is Reason.STORE_FULL:
+        return WorkError(full, "No room is left for the files of the torrent; give the pods or the store more.")
     return WorkError(
         Reason.INTERNAL_ERROR,
         f"The files of the torrent cannot be written or read ({error.message()}); it is tried again.",
