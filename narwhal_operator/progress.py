@@ -71,11 +71,17 @@ class Progress:
 
     async def run(self) -> None:
         """Look at all pods, again and again."""
-        connector = aiohttp.TCPConnector(limit=_AT_ONCE)
+        while True:
+            pause = max(INTERVAL, len(self._targets) / _PER_SECOND)
+            await asyncio.gather(asyncio.sleep(pause), self.look())
+
+    async def look(self) -> None:
+        """One look at all pods. A connection for each: a pod is asked every few seconds, and pods go without a word."""
+        if not self._targets:
+            return
+        connector = aiohttp.TCPConnector(limit=_AT_ONCE, force_close=True)
         async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, trust_env=False) as session:
-            while True:
-                pause = max(INTERVAL, len(self._targets) / _PER_SECOND)
-                await asyncio.gather(asyncio.sleep(pause), *(self._look(session, uid) for uid in list(self._targets)))
+            await asyncio.gather(*(self._look(session, uid) for uid in list(self._targets)))
 
     async def _look(self, session: aiohttp.ClientSession, uid: str) -> None:
         async with self._gate:

@@ -72,7 +72,7 @@ class Reconciler:
         try:
             await execution.run(plan)
         except Refused as error:
-            execution.observed = replace(observed, refusal=error.refusal)
+            execution.observed = replace(execution.observed, refusal=error.refusal)
             plan = decide(execution.observed, now)
             await execution.run(plan)
         self.queue.schedule(key, plan.requeue_after)

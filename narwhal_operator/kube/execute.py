@@ -1,6 +1,6 @@
 """A plan carried out: its actions in their order, the events, and last the status in one optimistic write."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import singledispatchmethod
 
@@ -28,18 +28,15 @@ from narwhal_operator.render import job as jobs
 
 @dataclass(slots=True)
 class Execution:
-    """One plan being carried out. `version` follows the resource; `written` collects all versions this pass made."""
+    """Plans of one pass being carried out. `observed` follows what is written to the resource's metadata; `written`
+    collects all versions the pass made, by which their events are known when they come back.
+    """
 
     api: Api
     observed: Observed
     now: datetime
-    version: str = field(init=False)
     written: set[str] = field(default_factory=set)
     unsent: list[ApiError] = field(default_factory=list)  # events that could not be posted
-
-    def __post_init__(self) -> None:
-        """The resource as it was observed is what the first write builds on."""
-        self.version = self.observed.resource.version
 
     @property
     def _resource(self) -> Resource:
@@ -63,7 +60,7 @@ class Execution:
         body = {
             "apiVersion": API_VERSION,
             "kind": key.kind,
-            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": self.version},
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": self._resource.version},
             "status": status,
         }
         self._noted(await self.api.replace(f"{named(key.kind, key.namespace, key.name)}/status", body))
@@ -107,15 +104,17 @@ class Execution:
         key = self._resource.key
         others = [name for name in self._resource.finalizers if name != labels.FINALIZER]
         names = [*others, labels.FINALIZER] if action.present else others
-        body = {"metadata": {"resourceVersion": self.version, "finalizers": names}}
+        body = {"metadata": {"resourceVersion": self._resource.version, "finalizers": names}}
         answer = self._noted(await self.api.patch(named(key.kind, key.namespace, key.name), body))
-        self.version = answer["metadata"]["resourceVersion"]
+        version = answer["metadata"]["resourceVersion"]
+        resource = replace(self._resource, finalizers=tuple(names), version=version)
+        self.observed = replace(self.observed, resource=resource)
 
     @_do.register
     async def _(self, action: DeleteResource) -> None:
         del action  # it names nothing: the resource is that of the pass
         key = self._resource.key
-        preconditions = {"uid": self._resource.uid, "resourceVersion": self.version}
+        preconditions = {"uid": self._resource.uid, "resourceVersion": self._resource.version}
         await self._delete(key.kind, key.name, {"preconditions": preconditions})
 
     @_do.register

@@ -94,7 +94,8 @@ def job(name: str, **more: Any) -> Job:
 
 def pod(**more: Any) -> Pod:
     """A pod that is there and does not run yet."""
-    return Pod(**({"name": "bbb-pod", "created_at": NOW - timedelta(minutes=1), "node": "n1"} | more))
+    fields: Json = {"name": "bbb-pod", "created_at": NOW - timedelta(minutes=1), "node": "n1"}
+    return Pod(**(fields | more))
 
 
 def ended_pod(termination: str, code: int, **more: Any) -> Pod:

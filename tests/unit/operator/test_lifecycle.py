@@ -39,7 +39,8 @@ def running(spec: Json = SPEC, **more: Any) -> Observed:
 def ended(reason: Reason, spec: Json = SPEC, **more: Any) -> Observed:
     """A DownloadJob whose first attempt has just ended with a reason."""
     good = reason is Reason.COMPLETED
-    text = b.outcome(KIND, spec, reason, **({"artifact": b.ARTIFACT} if good else {}))
+    made: Json = {"artifact": b.ARTIFACT} if good else {}
+    text = b.outcome(KIND, spec, reason, **made)
     pod = b.ended_pod(text, TABLE[reason].code)
     job = b.job(JOB, complete=good, failed=None if good else "PodFailurePolicy")
     return replace(running(spec, **more), jobs=(job,), pods=(pod,))
