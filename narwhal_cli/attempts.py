@@ -153,7 +153,7 @@ async def _until_end(
         _let_go(process)
         await asyncio.wait({ended, killing}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(guard.INSIST)
         await ended
     finally:
         stopping.cancel()

@@ -29,6 +29,9 @@ REAP_SECONDS: Final = 10.0
 """How long killed processes are waited for: one in a dead NFS mount can stay."""
 STALE_SECONDS: Final = 60.0
 """Age at which an unlocked directory is that of a guard that was killed, not of one that is about to lock it."""
+INSIST: Final = signal.SIGUSR1
+"""Kills the worker at once. Not a second SIGTERM: a service manager sends one to narwhal and to the guard alike."""
+_STOP: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 PREFIX: Final = "narwhal-run-"
 NO_SCRATCH: Final = 125
 """Exit code when the directory cannot be made; one line on standard error says why."""
@@ -41,7 +44,7 @@ def main() -> int:
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGCHLD, *_STOP, INSIST):
         signal.signal(number, lambda *_: None)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     request = _request()
@@ -119,14 +122,13 @@ def _watch(worker: int, woken: int) -> int:
         code = _reap(worker) if signal.SIGCHLD in numbers else None
         if code is not None:
             return code
-        signalled = any(number != signal.SIGCHLD for number in numbers)
         released = 0 in ready and not os.read(0, 1 << 16)
         if released:
             inputs = [woken]
-        if deadline is None and (signalled or released):
+        if deadline is None and (released or not _STOP.isdisjoint(numbers)):
             os.kill(worker, signal.SIGTERM)
             deadline = time.monotonic() + GRACE_SECONDS
-        elif deadline is not None and (signalled or time.monotonic() >= deadline):
+        if INSIST in numbers or (deadline is not None and time.monotonic() >= deadline):
             os.kill(worker, signal.SIGKILL)
             deadline = time.monotonic() + REAP_SECONDS
 
