@@ -200,7 +200,8 @@ def _seek(plan: Plan, part: Range) -> Iterable[str]:
 
 def _video_output(plan: Plan, part: Range, job: Job, number: int, rung: Rung) -> Sequence[str]:
     line = plan.timeline
-    options = ["movflags=+frag_discont+skip_sidx", "use_editlist=0"]
+    # Of the segmenter's muxer inside FFmpeg's hls muxer, which would shift times by itself as well.
+    options = ["movflags=+frag_discont+skip_sidx", "use_editlist=0", "avoid_negative_ts=disabled"]
     options.append(f"video_track_timescale={line.timescale}")
     cap, ahead = rung.max_bitrate, delay(line)
     return [

@@ -53,8 +53,9 @@ class Transcode:
         if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
-        given = await self._fetch(source, info)
+        given = await self._fetch(source)
         with given.file:
+            await self._check_digest(given, info)
             return await self._work(given, shelf, engine)
 
     async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
@@ -94,16 +95,18 @@ class Transcode:
             raise _changed(name)
         return store, info
 
-    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> probe.InputFile:
+    async def _fetch(self, store: ObjectStore) -> probe.InputFile:
         """The input on scratch: a copy, or a link where the store is a directory."""
         where, path = self.order.input, self.context.scratch / "input"
         self.context.report(phase="Fetching")
         await asyncio.to_thread(store.fetch, where.bucket, where.key, path)
-        given = probe.open_input(path, f"{where.bucket}/{where.key}")
+        return probe.open_input(path, f"{where.bucket}/{where.key}")
+
+    async def _check_digest(self, given: probe.InputFile, info: ObjectInfo) -> None:
+        """An object whose metadata do not say its digest is read for it, where the order knows what it must be."""
         wanted = self.order.input_sha256
         if wanted and info.metadata.get(SHA256) != wanted and await asyncio.to_thread(_digest, given) != wanted:
             raise _changed(given.name)
-        return given
 
     async def _make(self, plan: Plan, given: probe.InputFile, seen: Sniff, shelf: Shelf, engine: str) -> Result:
         videos = [Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs]

@@ -42,7 +42,7 @@ class Ended:
 class Bounds:
     """The limits of one program."""
 
-    stall_seconds: float | None = limits.STALL_SECONDS
+    stall_seconds: float | None = field(default_factory=lambda: limits.STALL_SECONDS)
     """Killed when its progress says nothing new for so long; None for programs without progress."""
     wall_seconds: float | None = None
     address_space: int = limits.ADDRESS_SPACE
@@ -83,7 +83,7 @@ async def run(
     argv: Callable[[int], Sequence[str]],
     *,
     fds: Sequence[int] = (),
-    bounds: Bounds = Bounds(),
+    bounds: Bounds | None = None,
     program: Program | None = None,
     on_progress: Callable[[Block], None] | None = None,
     on_output: Callable[[bytes], None] | None = None,
@@ -112,7 +112,7 @@ async def run(
         os.close(write_fd)
     program.pid = process.pid
     try:
-        return await _attend(process, read_fd, bounds, program, on_progress, on_output)
+        return await _attend(process, read_fd, bounds or Bounds(), program, on_progress, on_output)
     finally:
         program.pid = None
         if process.returncode is None:

@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parents[3]
 CLIP: Final = ROOT / "tests/data/big-buck-bunny.mp4"
 BUCKET: Final = "media"
 X264: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+AAC: Final = ("-c:a", "aac", "-shortest")
 SMALL: Final[dict[str, Any]] = {
     "ladder": {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]},
     "packaging": {"segmentDuration": "1s"},

@@ -8,6 +8,7 @@ import pytest
 
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.transcode.studio import (
+    AAC,
     CLIP,
     SMALL,
     X264,
@@ -22,7 +23,6 @@ from tests.integration.transcode.studio import (
     tone,
 )
 
-AAC = ("-c:a", "aac", "-shortest")
 FILM_NTSC, NTSC = "24000/1001", "30000/1001"
 VFR = "select='not(eq(mod(n,7),3))*not(eq(mod(n,11),5))'"
 KINDS: list[tuple[str, Sequence[str], str, int, str]] = [

@@ -81,7 +81,7 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
         "-threads:v 3 -bf 3 -b-pyramid normal -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
         "-hls_time 0.033366 -hls_playlist_type vod -hls_segment_type fmp4 -hls_flags temp_file "
         "-hls_fmp4_init_filename init.mp4 -hls_segment_options "
-        "movflags=+frag_discont+skip_sidx:use_editlist=0:video_track_timescale=30000"
+        "movflags=+frag_discont+skip_sidx:use_editlist=0:avoid_negative_ts=disabled:video_track_timescale=30000"
     )
     return [
         *encoder, *cap, *gop, *muxer,

@@ -1,0 +1,180 @@
+"""What bad input gets: each sort ends with a reason of its own, a message with the mend, and nothing is published."""
+
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from narwhal_operator.contract.order import S3Store
+from narwhal_operator.contract.outcome import Reason
+from tests.integration.transcode.studio import AAC, CLIP, X264, Ended, Studio, assert_plays, ffmpeg, picture, tone
+from workers.transcode import limits
+
+Maker = Callable[[Path, Path], None]
+
+
+def cut(how: str, *codecs: str) -> Maker:
+    """Makes a file of that extension and leaves half of it."""
+
+    def make(path: Path, work: Path) -> None:
+        whole = work / f"whole.{how}"
+        ffmpeg(*picture(), *tone(), *(codecs or (*X264, *AAC)), whole)
+        data = whole.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+
+    return make
+
+
+def flipped(how: str, *, seed: int = 1) -> Maker:
+    """Makes a file of that extension and flips bits in the middle of it."""
+
+    def make(path: Path, work: Path) -> None:
+        whole = work / f"whole.{how}"
+        ffmpeg(*picture(), *tone(), *X264, *AAC, whole)
+        data = bytearray(whole.read_bytes())
+        noise = random.Random(seed)  # noqa: S311 - the same bits each time
+        for _ in range(300):
+            data[noise.randrange(len(data) // 4, len(data) // 4 * 3)] ^= 1 << noise.randrange(8)
+        path.write_bytes(data)
+
+    return make
+
+
+def text(content: str) -> Maker:
+    return lambda path, _: path.write_text(content) and None
+
+
+def made(*arguments: str) -> Maker:
+    return lambda path, _: ffmpeg(*arguments, path)
+
+
+def noise(path: Path, _: Path) -> None:
+    path.write_bytes(random.Random(3).randbytes(200_000))  # noqa: S311 - the same bytes each time
+
+
+def pixel_bomb(path: Path, _: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "color=s=8192x8192:d=0.1:r=10", *X264, path)
+
+
+def many_streams(path: Path, _: Path) -> None:
+    ffmpeg(*picture(seconds=0.2), *tone(0.2), "-map", "0:v", *(["-map", "1:a"] * 70), *X264, "-c:a", "aac", path)
+
+
+WEB_PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>" + "<p>Please sign in.</p>" * 4000
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{}\n#EXT-X-ENDLIST\n"
+REFUSED: list[tuple[str, str, Maker, Reason, str]] = [
+    ("0-bytes", "in.mp4", lambda path, _: path.touch(), Reason.INPUT_EMPTY, "0 bytes"),
+    ("text", "in.mp4", text("This is a text, no film.\n" * 500), Reason.INPUT_NOT_MEDIA, "Give an MP4"),
+    ("web-page", "in.mp4", text(WEB_PAGE), Reason.INPUT_NOT_MEDIA, "Give an MP4"),
+    ("random-bytes", "in.mp4", noise, Reason.INPUT_NOT_MEDIA, "Give an MP4"),
+    ("picture", "in.mp4", made(*picture(seconds=0.04), "-frames:v", "1", "-f", "image2", "-c:v", "png", "-update", "1"), Reason.INPUT_NOT_MEDIA, "Give an MP4"),
+    ("audio-only", "in.m4a", made(*tone(), "-c:a", "aac"), Reason.NO_VIDEO, "audio only"),
+    ("mp3", "in.mp3", made(*tone()), Reason.NO_VIDEO, "audio only"),
+    ("cut", "in.mp4", cut("mp4"), Reason.INPUT_TRUNCATED, "was cut"),
+    ("cut-fast-start", "in.mp4", cut("mp4", *X264, *AAC, "-movflags", "faststart"), Reason.INPUT_TRUNCATED, "was cut"),
+    ("cut-fragmented", "in.mp4", cut("mp4", *X264, *AAC, "-movflags", "frag_keyframe+empty_moov", "-g", "10"), Reason.INPUT_TRUNCATED, "was cut"),
+    ("cut-matroska", "in.mkv", cut("mkv"), Reason.INPUT_TRUNCATED, "was cut"),
+    ("cut-avi", "in.avi", cut("avi", "-c:v", "mpeg4"), Reason.INPUT_TRUNCATED, "was cut"),
+    ("cut-flash-video", "in.flv", cut("flv", *X264, "-c:a", "aac"), Reason.INPUT_TRUNCATED, "was cut"),
+    ("flipped", "in.mp4", flipped("mp4"), Reason.INPUT_DAMAGED, "strict decoder"),
+    ("flipped-transport-stream", "in.ts", flipped("ts"), Reason.INPUT_DAMAGED, "strict decoder"),
+    ("pixel-bomb", "in.mp4", pixel_bomb, Reason.INPUT_OVER_LIMITS, "8192x8192"),
+    ("pixel-bomb-transport-stream", "in.ts", pixel_bomb, Reason.INPUT_OVER_LIMITS, "8192x8192"),
+    ("many-streams", "in.mp4", many_streams, Reason.INPUT_OVER_LIMITS, "71 streams"),
+    ("concat-script", "in.mp4", text("ffconcat version 1.0\nfile other.ts\n"), Reason.INPUT_NOT_MEDIA, "playlists are refused"),
+    ("dash-manifest", "in.mp4", text('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>'), Reason.INPUT_NOT_MEDIA, "playlists are refused"),
+    ("playlist-of-itself", "in.mp4", text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\nin.mp4\n"), Reason.INPUT_NOT_MEDIA, "playlists are refused"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make", "reason", "words"), [pytest.param(*case[1:], id=case[0]) for case in REFUSED])
+def test_bad_input_ends_with_its_reason_and_publishes_nothing(
+    studio: Studio, tmp_path: Path, name: str, make: Maker, reason: Reason, words: str
+) -> None:
+    """The reason is of this sort alone, the message names the file or the limit and what to do."""
+    make(studio.input(name), tmp_path)
+    ended = studio.run(studio.order(name))
+    assert ended.reason is reason, ended.message
+    assert words in ended.message
+    assert not (studio.output / "master.m3u8").exists()
+
+
+def test_half_of_a_transport_stream_is_not_published(studio: Studio, tmp_path: Path) -> None:
+    """It declares no end: the last frame, cut in half, is what a strict decoder refuses."""
+    cut("ts")(studio.input("in.ts"), tmp_path)
+    ended = studio.run(studio.order("in.ts"))
+    assert ended.reason in {Reason.INPUT_TRUNCATED, Reason.INPUT_DAMAGED}, ended.message
+    assert not (studio.output / "master.m3u8").exists()
+
+
+def test_a_playlist_cannot_read_another_tenants_media(studio: Studio, tmp_path: Path) -> None:
+    """A playlist named .mp4 that names a file elsewhere is refused at once: that file, a pipe, would block who opens it."""
+    os.mkfifo(tmp_path / "secret.ts")
+    studio.input().write_text(PLAYLIST.format((tmp_path / "secret.ts").as_uri()))
+    began = time.monotonic()
+    ended = studio.run(studio.order())
+    assert ended.reason is Reason.INPUT_NOT_MEDIA
+    assert time.monotonic() - began < limits.PROBE_SECONDS / 2
+
+
+def test_a_name_like_an_option_is_only_a_name(studio: Studio) -> None:
+    """Programs are given a descriptor, never the key."""
+    ffmpeg(*picture(), *X264, studio.input("good.mp4"))
+    studio.input("good.mp4").rename(studio.input("good.mp4").with_name("-y -i; rm.mp4"))
+    ended = studio.run(studio.order("-y -i; rm.mp4"))
+    assert ended.reason is Reason.COMPLETED, ended.message
+
+
+def test_an_input_that_does_not_exist(studio: Studio) -> None:
+    """InputNotFound, with its name."""
+    ended = studio.run(studio.order("nowhere.mp4"))
+    assert (ended.reason, "media/nowhere.mp4" in ended.message) == (Reason.INPUT_NOT_FOUND, True)
+
+
+def test_an_input_that_is_not_what_was_downloaded(studio: Studio) -> None:
+    """The order knows the digest that the DownloadJob measured."""
+    studio.input().write_bytes(CLIP.read_bytes())
+    ended = studio.run(studio.order(input_sha256="0" * 64))
+    assert ended.reason is Reason.INPUT_CHANGED
+
+
+def test_a_ladder_above_the_input(studio: Studio) -> None:
+    """LadderEmpty: the message says how many lines would do."""
+    ffmpeg(*picture(), *X264, studio.input())
+    ended = studio.run(studio.order(spec={"ladder": {"renditions": [{"name": "uhd", "height": 2160}]}}))
+    assert ended.reason is Reason.LADDER_EMPTY
+    assert "at most 90 lines" in ended.message
+
+
+def test_a_missing_program(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ProgramMissing, with the package that brings it."""
+    studio.input().write_bytes(CLIP.read_bytes())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ended = studio.run(studio.order())
+    assert (ended.reason, "apt-get install ffmpeg" in ended.message) == (Reason.PROGRAM_MISSING, True)
+
+
+def test_a_missing_secret(studio: Studio, tmp_path: Path) -> None:
+    """SecretNotFound, naming the Secret."""
+    store = S3Store(credentials=str(tmp_path / "none"), secret="narwhal-storage")  # noqa: S106 - a name
+    ended = studio.run(studio.order(store=store))
+    assert (ended.reason, "narwhal-storage" in ended.message) == (Reason.SECRET_NOT_FOUND, True)
+
+
+def test_a_failed_run_again_leaves_what_is_published_playing(studio: Studio, tmp_path: Path) -> None:
+    """The same output, a damaged input now: the master of before still plays every frame."""
+    ffmpeg(*picture(), *X264, studio.input())
+    assert published(studio).reason is Reason.COMPLETED
+    master = (studio.output / "master.m3u8").read_bytes()
+    flipped("mp4")(studio.input(), tmp_path)
+    ended = published(studio)
+    assert ended.reason is Reason.INPUT_DAMAGED, ended.message
+    assert (studio.output / "master.m3u8").read_bytes() == master
+    assert_plays(studio.output / "master.m3u8", 80)
+
+
+def published(studio: Studio) -> Ended:
+    return studio.run(studio.order())
