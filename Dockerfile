@@ -36,11 +36,12 @@ RUN python3 /build/rootfs.py --into /rootfs /usr/bin/python3 /usr/bin/python3.11
  && echo 'narwhal:x:65532:' > /rootfs/etc/group \
  && echo 'hosts: files dns' > /rootfs/etc/nsswitch.conf
 
-FROM debian AS ffmpeg-files
+FROM debian AS program-files
 RUN apt-get update -q && apt-get install -qy --no-install-recommends ffmpeg
 COPY --from=runtime-files /rootfs /beneath
 COPY hack/images/rootfs.py /build/
-RUN python3 /build/rootfs.py --into /rootfs --beneath /beneath /usr/bin/ffmpeg /usr/bin/ffprobe
+# setpriv: the kernel ends FFmpeg with the worker, however that ends (workers/transcode/runner.py).
+RUN python3 /build/rootfs.py --into /rootfs --beneath /beneath /usr/bin/ffmpeg /usr/bin/ffprobe /usr/bin/setpriv
 
 # The virtual environments. Left out of them is what is only built with or tested with, and debugging symbols.
 FROM debian AS operator-venv
@@ -119,7 +120,7 @@ FROM runtime AS transcode
 LABEL org.opencontainers.image.title="narwhal-transcode" \
       org.opencontainers.image.description="Narwhal's worker that turns one object into one ladder" \
       org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-or-later"
-COPY --from=ffmpeg-files /rootfs /
+COPY --from=program-files /rootfs /
 COPY --from=transcode-venv /venv /venv
 COPY --from=transcode-code /code /venv/lib/python3.11/site-packages
 RUN --mount=type=bind,source=hack/images,target=/build ["python3", "/build/smoke.py", "transcode"]

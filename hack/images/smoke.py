@@ -35,6 +35,12 @@ FOREIGN: Final = {
     ),
 }
 """Modules an image must not have: another image's work, and what could install more."""
+PROGRAMS: Final[dict[str, set[str]]] = {
+    "operator": set(),
+    "download": set(),
+    "transcode": {"ffmpeg", "ffprobe", "setpriv"},
+}
+"""All there is to be called beside Python."""
 LINKER: Final = next(Path("/lib64").glob("ld-linux-*"), Path("/lib/ld-linux-aarch64.so.1"))
 
 
@@ -56,10 +62,12 @@ def main() -> int:
         raise SmokeError(f"the image {image} trusts no certificate authority")
     for program in programs():
         check_libraries(program)
-    has_ffmpeg = Path("/usr/bin/ffmpeg").exists()
-    if has_ffmpeg != (image == "transcode"):
-        raise SmokeError(f"the image {image} {'has' if has_ffmpeg else 'lacks'} FFmpeg")
-    if has_ffmpeg:
+    found = {path.name for path in Path("/usr/bin").iterdir() if not path.name.startswith("python")}
+    if found != PROGRAMS[image]:
+        raise SmokeError(
+            f"the image {image} has the programs {sorted(found)} and should have {sorted(PROGRAMS[image])}"
+        )
+    if "ffmpeg" in found:
         check_ffmpeg()
     return 0
 

@@ -1,0 +1,58 @@
+"""Helm: the chart installed, upgraded and uninstalled as a user does it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.e2e.kube import Kube, Object
+
+CHART: Final = Path(__file__).parents[2] / "charts" / "narwhal"
+NAMESPACE: Final = "narwhal-system"
+RELEASE: Final = "narwhal"
+SECONDS: Final = 120
+
+
+@dataclass(frozen=True)
+class Release:
+    """The release `narwhal` in the namespace `narwhal-system`."""
+
+    kube: Kube
+    values: dict[str, Any]
+
+    def install(self) -> None:
+        """`helm upgrade --install --wait`: returns when the operator is ready."""
+        file = self.kube.cluster.scratch / "values.json"
+        file.write_text(json.dumps(self.values))
+        self._helm("upgrade", "--install", RELEASE, CHART, "--wait", "--values", file)
+
+    def uninstall(self) -> None:
+        """`helm uninstall --wait`."""
+        self._helm("uninstall", RELEASE, "--wait")
+
+    def _helm(self, *arguments: str | Path) -> None:
+        self.kube.cluster.helm("--namespace", NAMESPACE, *arguments, f"--timeout={SECONDS}s", timeout=SECONDS + 30)
+
+    def operator_pods(self) -> list[Object]:
+        """The operator's pods."""
+        return self.kube.all(NAMESPACE, "pods", "app.kubernetes.io/component=operator")
+
+    def ready(self) -> bool:
+        """Whether the operator's pod is ready, and none of it is on its way out."""
+        pods = self.operator_pods()
+        conditions = [item for pod in pods for item in pod["status"].get("conditions", []) if item["type"] == "Ready"]
+        going = any("deletionTimestamp" in pod["metadata"] for pod in pods)
+        return len(pods) == 1 and not going and any(item["status"] == "True" for item in conditions)
+
+
+def values(images: dict[str, str], networks: list[str]) -> dict[str, Any]:
+    """Values for a test: images that are on the nodes, short waits between attempts, an origin inside the cluster."""
+    named = {
+        name: dict(zip(("repository", "tag"), image.split("/")[1].split(":"), strict=True))
+        for name, image in images.items()
+    }
+    return {
+        "images": {"registry": "localhost", "pullPolicy": "Never", **named},
+        "download": {"allowedNetworks": networks},
+        "operator": {"logLevel": "debug", "extraEnv": [{"name": "NARWHAL_BACKOFF_SCALE", "value": "0.1"}]},
+    }

@@ -1,0 +1,94 @@
+"""Every file of config/samples, applied as it is, comes to the end it is there to show."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.e2e.kube import Object, is_true
+from tests.e2e.store import Bucket
+from tests.e2e.world import MEDIA, World
+
+pytestmark = pytest.mark.cluster
+
+SAMPLES: Final = Path(__file__).parents[2] / "config" / "samples"
+GROUP: Final = "narwhal.dev/"
+CLIP_FRAMES: Final = 132
+
+
+def ours() -> Iterator[Object]:
+    """The objects of our kinds in the samples."""
+    for file in sorted(SAMPLES.glob("*.yaml")):
+        for document in yaml.safe_load_all(file.read_text()):
+            if document["apiVersion"].startswith(GROUP):
+                yield document
+
+
+RESOURCES: Final = list(ours())
+TRANSCODES: Final = [item for item in RESOURCES if item["kind"] == "TranscodingJob"]
+
+
+def name_of(item: Object) -> str:
+    """Kind and name, for test names."""
+    return f"{item['kind']}-{item['metadata']['name']}"
+
+
+@pytest.fixture(scope="module")
+def applied(world: World) -> World:
+    """All samples at once; the origin has the film they fetch."""
+    world.serve("bbb.mp4", world.files.clip.read_bytes())
+    world.bucket("media")
+    world.kube.run("apply", "--filename", str(SAMPLES))
+    return world
+
+
+@pytest.mark.parametrize("sample", RESOURCES, ids=name_of)
+def test_a_sample_comes_to_its_end(applied: World, sample: Object) -> None:
+    """Complete (which a library is by all of its titles), or Suspended where it says so."""
+    condition = "Suspended" if sample["spec"].get("suspend") else "Complete"
+    status = applied.until(MEDIA, sample["kind"], sample["metadata"]["name"], condition, seconds=180)
+    assert is_true(status, "Ready") is (condition == "Complete")
+
+
+def test_a_suspended_sample_has_no_pod(applied: World) -> None:
+    """It waits without using anything."""
+    for sample in [item for item in RESOURCES if item["spec"].get("suspend")]:
+        name = sample["metadata"]["name"]
+        applied.until(MEDIA, sample["kind"], name, "Suspended")
+        assert applied.kube.pods_of(applied.kube.get(MEDIA, sample["kind"], name)) == []
+
+
+def test_a_plan_encodes_nothing(applied: World) -> None:
+    """Mode Plan leaves the rungs in the status and nothing in the bucket."""
+    for sample in [item for item in TRANSCODES if item["spec"].get("mode") == "Plan"]:
+        status = applied.until(MEDIA, "tcj", sample["metadata"]["name"], "Complete")
+        assert [rung["name"] for rung in status["plan"]["rungs"]] == ["720p", "480p", "360p"]
+        assert status["plan"]["dropped"], "1080p is above the clip"
+        assert Bucket(applied.store, "media").objects(sample["spec"]["output"]["prefix"]) == {}
+
+
+@pytest.mark.parametrize("sample", [item for item in TRANSCODES if item["spec"].get("mode") != "Plan"], ids=name_of)
+def test_a_transcoded_sample_plays_whole(applied: World, sample: Object) -> None:
+    """Every rung decodes to the frames of the clip."""
+    name, prefix = sample["metadata"]["name"], sample["spec"]["output"]["prefix"]
+    applied.until(MEDIA, "tcj", name, "Complete", seconds=180)
+    ladder = Bucket(applied.store, "media").fetch_ladder(prefix, applied.scratch / name)
+    assert ladder.frames() == [CLIP_FRAMES] * len(ladder.variants)
+    assert len(ladder.variants) >= 2
+
+
+def test_a_library_counts_its_titles(applied: World) -> None:
+    """All complete, none failed; each title has its jobs and its master."""
+    library: Any = next(item for item in RESOURCES if item["kind"] == "MediaLibrary")
+    total = len(library["spec"]["items"])
+    status = applied.until(MEDIA, "mlib", library["metadata"]["name"], "Ready", seconds=180)
+    assert {key: status["counts"].get(key, 0) for key in ("total", "complete", "failed")} == {
+        "total": total,
+        "complete": total,
+        "failed": 0,
+    }
+    prefix = library["spec"]["output"]["prefix"]
+    masters = [key for key in Bucket(applied.store, "media").objects(prefix) if key.endswith("/master.m3u8")]
+    assert sorted(masters) == sorted(f"{prefix}/{item['name']}/master.m3u8" for item in library["spec"]["items"])
