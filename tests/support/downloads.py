@@ -92,14 +92,15 @@ class Worker:
             sys.executable, "-m", "workers.download", "--order", str(path), "--report",
             "--termination-log", str(self.directory / "termination"),
         ]  # fmt: skip
-        self.process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=(self.directory / "stderr").open("wb"),
-            env={**os.environ, **self.environment},
-            text=True,
-        )
+        with (self.directory / "stderr").open("wb") as errors:
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **self.environment},
+                text=True,
+            )
         return self
 
     def wait(self, seconds: float = 60.0) -> tuple[int, WorkOutcome | None, str]:

@@ -52,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Tracker:
-    """An HTTP tracker (BEP 3, BEP 23): who announced a torrent is told to the others. A context manager."""
+    """An HTTP tracker (BEP 3, BEP 23) that names seeds. A context manager."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -71,12 +71,12 @@ class Tracker:
         self._server.shutdown()
         self._server.server_close()
 
-    def forget(self) -> None:
-        """Forgets everybody: one address is one peer to libtorrent, and a dead one would stand in for a live one."""
-        self._peers.clear()
-
     def answer(self, path: str, host: str) -> bytes:
-        """The answer to an announce; an announce of `event=stopped` is forgotten."""
+        """The answer to an announce: those who have all and have not stopped.
+
+        A worker that was killed is never named: to libtorrent one address is one peer, so that a dead one at the
+        loopback would stand in for the living.
+        """
         self.requests.append(path)
         query = urlsplit(path).query
         fields = dict(parse_qsl(query, encoding="latin-1"))
@@ -88,7 +88,7 @@ class Tracker:
         others = (self._peers[digest] - {me}) | set(self.always)
         if fields.get("event") == "stopped":
             self._peers[digest].discard(me)
-        else:
+        elif fields.get("left") == "0":
             self._peers[digest].add(me)
         compact = b"".join(socket.inet_aton(peer) + port.to_bytes(2, "big") for peer, port in sorted(others))
         found: Any = {b"interval": 2, b"min interval": 1, b"peers": compact}

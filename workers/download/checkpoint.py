@@ -33,7 +33,7 @@ def read_checkpoint(text: bytes, key: str) -> Checkpoint | None:
         found: Any = json.loads(text)
         source = Source(**found["source"])
         known = Checkpoint(found["uid"], found["key"], source, found["content_type"], found["count"], found["sha256"])
-        valid = found["format"] == FORMAT and known.key == key and source.resumable and _sound(known)
+        valid = found["format"] == FORMAT and known.key == key and _sound(known)
     except (ValueError, KeyError, TypeError):
         return None
     return known if valid else None
@@ -46,7 +46,7 @@ def _sound(known: Checkpoint) -> bool:
     texts: list[object] = [known.uid, known.content_type, *(value for value in source.values() if value is not None)]
     counts: list[object] = [known.count, known.count if length is None else length]
     return (
-        all(isinstance(count, int) and count >= known.count > 0 for count in counts)
+        all(isinstance(count, int) and count >= known.count >= 0 for count in counts)
         and all(isinstance(text, str) for text in texts)
         and re.fullmatch("[0-9a-f]{64}", known.sha256) is not None
     )

@@ -23,6 +23,7 @@ REDIRECTS: Final = 5
 CONNECT_SECONDS: Final = 30.0
 READ_BYTES: Final = 1024 * 1024
 """What the client reads ahead: large blocks are three times as fast as its default of 64 KiB."""
+IDLE_SECONDS: Final = 0.5
 USER_AGENT: Final = "narwhal-download/0.1"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -50,18 +51,27 @@ class Answer:
     stall_seconds: float
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes. Raises SourceError(SourceStalled) when nothing comes for `stall_seconds`.
+        """The body as it comes; an empty block for each IDLE_SECONDS in which nothing came.
 
-        The client's own read timeout is not enough: after a malformed chunk it waits for ever (aiohttp 3.14.5).
+        Raises SourceError(SourceStalled) when nothing comes for `stall_seconds`. The client's own read timeout is not
+        enough: after a malformed chunk it waits for ever (aiohttp 3.14.5).
         """
         loop = asyncio.get_running_loop()
         with source_errors(self.where):
+            heard = loop.time()
             while True:
-                async with asyncio.timeout_at(loop.time() + self.stall_seconds):
-                    block = await self.body.readany()
+                try:
+                    async with asyncio.timeout_at(min(heard + self.stall_seconds, loop.time() + IDLE_SECONDS)):
+                        block = await self.body.readany()
+                except TimeoutError:
+                    if loop.time() >= heard + self.stall_seconds:
+                        raise
+                    yield b""
+                    continue
                 if not block:
                     return
                 yield block
+                heard = loop.time()
 
 
 def shown(url: URL | str) -> str:

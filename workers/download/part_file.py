@@ -50,7 +50,7 @@ class PartFile:
         """Takes over the bytes of the checkpoint if the file has them, and cuts what is after them."""
         with store_errors(self._path):
             known = found_checkpoint(self._checkpoint, self._target.key)
-            if known is not None and self._proven(known):
+            if known is not None and known.source.resumable and self._proven(known):
                 self.source, self.have, self.content_type = known.source, known.count, known.content_type
             else:
                 self.digests.reset()
@@ -75,10 +75,8 @@ class PartFile:
                     self.digests.update([view[:written]])
                     self.have += written
                     view = view[written:]
-            if (
-                self.have - self._told_bytes >= CHECKPOINT_BYTES
-                or time.monotonic() - self._told_at > CHECKPOINT_SECONDS
-            ):
+            unsaid = self.have - self._told_bytes
+            if unsaid >= CHECKPOINT_BYTES or (unsaid and time.monotonic() - self._told_at >= CHECKPOINT_SECONDS):
                 self._tell()
 
     def finish(self) -> ObjectInfo:

@@ -14,6 +14,7 @@ from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.store import ObjectStore
+from workers.common.tls import trusting
 from workers.download.checksum import wanted_digest
 from workers.download.client import READ_BYTES, Client, Rules, shown
 from workers.download.digest import Digests, Wanted
@@ -77,13 +78,12 @@ def _rules(order: DownloadOrder, source: HttpSource) -> Rules:
 def _authorities(path: str | None, name: str) -> str:
     try:
         text = Path(path or "/nonexistent").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    if "-----BEGIN CERTIFICATE-----" not in text:
+        trusting(text)
+    except (OSError, ValueError):  # UnicodeDecodeError is a ValueError
         raise WorkError(
             Reason.CONFIG_MAP_NOT_FOUND,
             f"The ConfigMap {name} does not exist or has no PEM certificate under ca.crt; create or correct it.",
-        )
+        ) from None
     return text
 
 

@@ -44,7 +44,7 @@ class Sink(Protocol):
         """Starts anew, from byte 0 of a representation; what was held is given up. Raises StoreFull early."""
 
     def write(self, blocks: Sequence[bytes]) -> None:
-        """Takes the bytes that follow."""
+        """Takes the bytes that follow; none when the source pauses, and what is held may be noted."""
 
     def finish(self) -> ObjectInfo:
         """Makes the object appear under its key."""

@@ -19,7 +19,7 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
         with store_errors(part):
             known = found_checkpoint(checkpoint, place.key)
             if known is None or known.uid != uid:
-                return ""
+                return ""  # nothing, or of another resource with the same key
             checkpoint.unlink(missing_ok=True)
             part.unlink(missing_ok=True)
         return f"{known.count} bytes of a part file"

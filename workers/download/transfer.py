@@ -168,7 +168,13 @@ class _Body:
         self._flushed_at = time.monotonic()
 
     async def take(self, block: bytes) -> None:
-        """Takes a block as it came. Raises SourceError when it is more than announced or allowed."""
+        """Takes a block as it came; an empty one says that none came for a while, so what is held need not wait.
+
+        Raises SourceError when it is more than announced or allowed.
+        """
+        if not block:
+            await self._rest()
+            return
         self._received += len(block)
         self._transfer.metrics.add(BYTES, len(block))
         if self._piece.size is not None and self._received > self._piece.size:
@@ -184,6 +190,11 @@ class _Body:
         late = time.monotonic() - self._flushed_at >= BLOCK_SECONDS
         if self._held >= BLOCK_BYTES or (late and (self._begun or self._held >= HEAD_BYTES)):
             await self.flush()
+
+    async def _rest(self) -> None:
+        await self.flush()
+        if self._begun and not self._broken:
+            await self._hand(self._transfer.write, [])
 
     async def end(self) -> None:
         """The body ended as it should. Raises SourceError when it has fewer bytes than announced, or none."""
