@@ -141,7 +141,7 @@ def test_a_worker_does_not_outlive_a_killed_guard(tmp_path: Path) -> None:
     """The kernel kills the worker; what it had started, and the directory, are found by the mark."""
     with guarded(tmp_path, TREE.format(last="sleep 998"), credentials="hunter2") as run:
         assert run.line() == "started"
-        assert len(run.alive()) >= 3
+        until(lambda: len(run.alive()) >= 3, SECONDS, "worker and children run")
         run.process.kill()
         run.process.wait(SECONDS)
         leftovers.clear(str(run.directory))
