@@ -104,6 +104,9 @@ def _pod_waits(case: Case[SpecT, StatusT]) -> Verdict | None:
 def _running(case: Case[SpecT, StatusT]) -> Verdict:
     """A worker runs, or soon will."""
     report, pod = case.observed.report, newest(case.observed.pods)
+    if pod is not None and pod.exit_code is not None:  # its Job is a few seconds late to say so; no phase comes twice
+        message, phase = f"Attempt {case.history.number} has ended in pod {pod.name}.", case.before.phase or "Starting"
+        return Verdict(State.RECONCILING, c.PROGRESSING, message, phase, Want.RUNNING, _START_POLL)
     if pod is None or not pod.running:
         message = f"Attempt {case.history.number} starts."
         poll = None if case.job is None else _START_POLL

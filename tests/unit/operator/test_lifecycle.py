@@ -115,6 +115,19 @@ ROWS = {
     "a pod that runs is progress": Row(
         running(jobs=(b.job(JOB),), pods=(b.pod(running=True),)), [], "Progressing", R, "Starting"
     ),
+    "a pod that ended before its Job says so stays in its last phase": Row(
+        seen(
+            SPEC,
+            b.status(KIND, SPEC, b.attempt(KIND, SPEC), phase="Verifying"),
+            {"finalizers": [MINE]},
+            jobs=(b.job(JOB),),
+            pods=(b.ended_pod("", 0),),
+        ),
+        [],
+        "Progressing",
+        R,
+        "Verifying",
+    ),
     "suspend stops the Job and keeps it": Row(
         running(OFF, jobs=(b.job(JOB),)), [f"suspend {JOB}"], "Suspended", S, "Suspended"
     ),
