@@ -1,0 +1,179 @@
+"""What a transcode by Narwhal costs over FFmpeg alone: the whole local run to an S3, against the same encode to disk.
+
+Three ways to the same ladder (1080p, 720p, 480p, 360p) of the 30 s clip, in turn, so that what else the machine does falls
+on all of them alike; the figures are ratios of their medians:
+
+- narwhal: `narwhal run` from an S3 and to it: fetch, probe, encode, upload, verify, publish
+- raw: one FFmpeg process with the very same filters, encoders and segmenters, to disk
+- separate: an FFmpeg process for each rung, one after the other, to disk
+
+BENCH_ROUNDS (default 3) is how often each is run.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from clip import SECONDS, clip
+
+from narwhal_operator.contract.transcode import TranscodeOptions
+from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server, seaweed
+from workers.transcode import command, ladder, probe
+from workers.transcode.cpus import threads
+from workers.transcode.plan import Plan
+
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
+BUCKET: Final = "bench"
+SAMPLE_SECONDS: Final = 0.1
+LIMITS: Final = {"vs_raw_ffmpeg": 1.05, "vs_separate_runs": 0.70, "worker_rss_mb": 120.0}
+
+
+@dataclass(slots=True)
+class Bench:
+    """The clip, the server and a directory to work in."""
+
+    film: Path
+    plan: Plan
+    s3: S3Server
+    work: Path
+    rss: list[float] = field(default_factory=list)
+    runs: int = 0
+
+    def narwhal(self) -> None:
+        """The whole local run, to a prefix of its own."""
+        self.runs += 1
+        manifest = self.work / "job.json"
+        manifest.write_text(json.dumps(job(f"run-{self.runs}")))
+        narwhal = Path(sys.executable).with_name("narwhal")
+        address = self.s3.endpoint.removeprefix("http://")
+        argv = [narwhal, "run", "-f", manifest, "--store", f"s3://{address}?tls=false&region=us-east-1", "-o", "json"]
+        credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        with (self.work / "narwhal.log").open("wb") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, **credentials})
+            peak = 0.0
+            while process.poll() is None:
+                peak = max(peak, worker_rss(process.pid))
+                time.sleep(SAMPLE_SECONDS)
+        if process.returncode:
+            raise SystemExit((self.work / "narwhal.log").read_text()[-3000:])
+        self.rss.append(peak)
+
+    def raw(self) -> None:
+        """One FFmpeg process for all rungs and the sound."""
+        self.ffmpeg(self.plan, sound=True)
+
+    def separate(self) -> None:
+        """A process for each rung; the first makes the sound too."""
+        for number, rung in enumerate(self.plan.rungs):
+            self.ffmpeg(replace(self.plan, rungs=(rung,)), sound=number == 0)
+
+    def ffmpeg(self, plan: Plan, *, sound: bool) -> None:
+        """The argument lists of the worker, video and sound in one process, its progress to nowhere."""
+        folder = self.work / "raw"
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in (*(rung.name for rung in plan.rungs), *(track.name for track in plan.audio)):
+            (folder / name).mkdir(parents=True)
+        given = command.Job(command.Source(str(self.film)), str(folder), 1, threads(None))
+        argv = command.encode_video(plan, command.Range(0, plan.timeline.segments), given)
+        if sound:
+            audio = command.encode_audio(plan, plan.audio[0], given)
+            argv[argv.index("-filter_complex") + 1] += f";{audio[audio.index('-filter_complex') + 1]}"
+            argv += audio[audio.index("[a]") - 1 :]
+        done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr.decode()[-3000:])
+
+
+def job(prefix: str) -> dict[str, object]:
+    """The manifest of one run."""
+    spec = {
+        "input": {"s3": {"bucket": BUCKET, "key": "clip.mp4"}},
+        "output": {"bucket": BUCKET, "prefix": prefix},
+        "ladder": {"preset": "h264-standard"},
+    }
+    return {"apiVersion": "narwhal.dev/v1alpha1", "kind": "TranscodingJob", "metadata": {"name": prefix}, "spec": spec}
+
+
+def worker_rss(parent: int) -> float:
+    """Peak resident memory so far, in MB (10^6 bytes), of the transcode worker below a process; 0 while there is none."""
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError, IndexError):  # it has ended
+            if b"workers.transcode" in (directory / "cmdline").read_bytes() and below(int(directory.name), parent):
+                lines = dict(
+                    line.split(":", 1) for line in (directory / "status").read_text().splitlines() if ":" in line
+                )
+                return int(lines.get("VmHWM", "0").split()[0]) * 1024 / 1e6
+    return 0.0
+
+
+def below(pid: int, ancestor: int) -> bool:
+    """Whether a process descends from another."""
+    while pid > 1:
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        if pid == ancestor:
+            return True
+    return False
+
+
+def timed(run: Callable[[], None]) -> float:
+    """Wall-clock seconds of a run."""
+    began = time.monotonic()
+    run()
+    return time.monotonic() - began
+
+
+def planned(film: Path) -> Plan:
+    """The worker's own plan for the clip."""
+    with probe.open_input(film, film.name).file as file:
+        info, _ = asyncio.run(probe.examine(probe.InputFile(file, film.stat().st_size, film.name)))
+    return ladder.plan(info, TranscodeOptions())
+
+
+def main() -> None:
+    """Runs the rounds and prints the figures."""
+    film = clip()
+    with tempfile.TemporaryDirectory(prefix="narwhal-bench-") as directory:
+        work = Path(directory)
+        (work / "s3").mkdir()
+        with seaweed(work / "s3") as s3:
+            s3.bucket(BUCKET)
+            s3.client.fput_object(BUCKET, "clip.mp4", str(film))
+            report(Bench(film, planned(film), s3, work))
+
+
+def report(bench: Bench) -> None:
+    """Times each way in turn; a line a round, a line a figure, the figures as JSON last."""
+    ways = {"narwhal": bench.narwhal, "raw": bench.raw, "separate": bench.separate}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(ROUNDS):
+        for name, run in ways.items():
+            times[name].append(timed(run))
+        line = ", ".join(f"{name} {taken[-1]:.2f} s" for name, taken in times.items())
+        print(f"round {number + 1} of {ROUNDS}: {line}", flush=True)
+    median = {name: statistics.median(taken) for name, taken in times.items()}
+    figures = {
+        "vs_raw_ffmpeg": round(median["narwhal"] / median["raw"], 3),
+        "vs_separate_runs": round(median["narwhal"] / median["separate"], 3),
+        "worker_rss_mb": round(max(bench.rss), 1),
+    }
+    print(f"median of {SECONDS} s of film: " + ", ".join(f"{name} {taken:.2f} s" for name, taken in median.items()))
+    for name, value in figures.items():
+        print(f"{name}: {value} (at most {LIMITS[name]})")
+    print(json.dumps({"bench": "transcode", "figures": figures}))
+
+
+if __name__ == "__main__":
+    main()
