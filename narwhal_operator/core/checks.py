@@ -109,8 +109,7 @@ def _running(case: Case[SpecT, StatusT]) -> Verdict:
         return Verdict(State.RECONCILING, c.PROGRESSING, message, phase, Want.RUNNING, _START_POLL)
     if pod is None or not pod.running:
         message = f"Attempt {case.history.number} starts."
-        poll = None if case.job is None else _START_POLL
-        return Verdict(State.RECONCILING, c.STARTING, message, "Starting", Want.RUNNING, poll)
+        return Verdict(State.RECONCILING, c.STARTING, message, "Starting", Want.RUNNING, _START_POLL)
     mine = report is not None and report.attempt == case.history.number
     phase = report.phase if report is not None and mine else "Starting"
     message = f"Attempt {case.history.number} runs in pod {pod.name}."
