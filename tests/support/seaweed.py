@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class S3Server:
         return [upload.object_name for upload in page.uploads]
 
 
-def mounted_secret(root: Path, name: str, values: dict[str, str | None]) -> S3Store:
+def mounted_secret(root: Path, name: str, values: Mapping[str, str | None]) -> S3Store:
     """A directory like a mounted Secret, and the store of an order that names it."""
     directory = root / f"{name}-{len(list(root.iterdir()))}"
     directory.mkdir(mode=0o700)

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from narwhal_operator.contract.outcome import Reason
 from tests.integration.download.conftest import Place
 from tests.support.certificates import Authority
 from tests.support.downloads import fetch, make_order
-from tests.support.origin import Exchange, File, Origin, status, turns
+from tests.support.origin import Exchange, File, Handler, Origin, status, turns
 from tests.support.seaweed import S3Server, mounted_secret
 from workers.common.store import open_store
 from workers.download.client import READ_BYTES
@@ -95,13 +96,12 @@ async def test_a_version_that_changed_is_never_mixed(origin: Origin, place: Plac
     ],
 )
 async def test_a_failure_leaves_what_was_there(
-    handler: object, spec: dict[str, object], reason: Reason, origin: Origin, place: Place, tmp_path: Path
+    handler: Handler, spec: dict[str, Any], reason: Reason, origin: Origin, place: Place, tmp_path: Path
 ) -> None:
     """The object of before is still there, whole; no part and no upload is left."""
     store = place.open()
     store.check_bucket(place.bucket)
     store.put(place.bucket, "films/clip.bin", b"before", content_type="video/mp4")
-    assert callable(handler)
     url = origin.serve("/f", handler)
     ended = await fetch(make_order(url, place.store, bucket=place.bucket, **spec), tmp_path)
     assert ended.reason is reason
@@ -173,7 +173,7 @@ async def test_a_store_with_an_untrusted_certificate_has_its_reason(tmp_path: Pa
         assert store.seen != []
 
 
-def xml(code: str, line: str) -> File | object:
+def xml(code: str, line: str) -> Handler:
     """A store that answers every request with an S3 error."""
     body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>m</Message></Error>'.encode()
     return status(line, {"Content-Type": "application/xml"}, body)
@@ -195,12 +195,11 @@ def xml(code: str, line: str) -> File | object:
         (lambda exchange: exchange.send(b"SSH-2.0\r\n"), Reason.STORE_UNREACHABLE),
     ],
 )
-def test_what_a_store_answers_has_its_reason(handler: object, reason: Reason, tmp_path: Path) -> None:
+def test_what_a_store_answers_has_its_reason(handler: Handler, reason: Reason, tmp_path: Path) -> None:
     """S3 error codes, bare statuses, pages of proxies and broken connections are told apart."""
     from narwhal_operator.contract.outcome import WorkError
 
     with Origin() as server:
-        assert callable(handler)
         server.routes["/media"] = server.routes["/media/"] = handler
         keys = {"endpoint": server.url(""), "accessKeyId": "a", "secretAccessKey": "b"}
         store = open_store(mounted_secret(tmp_path, "films-store", keys))
