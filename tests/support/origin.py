@@ -92,7 +92,10 @@ class File:
             exchange.head("416 Range Not Satisfiable", {**self.fields(), "Content-Range": f"bytes */{total}"})
             return b""
         if start:
-            fields = {"Content-Range": f"bytes {start}-{total - 1}/{total}", "Content-Length": total - start}
+            fields: dict[str, str | int] = {
+                "Content-Range": f"bytes {start}-{total - 1}/{total}",
+                "Content-Length": total - start,
+            }
             exchange.head("206 Partial Content", {**self.fields(), **fields})
         else:
             exchange.head("200 OK", {**self.fields(), "Content-Length": total})

@@ -204,3 +204,20 @@ def test_a_bug_of_ours_is_an_internal_error(directory: Place, tmp_path: Path) ->
     assert "KeyError" in outcome.message
     assert "s3cr3t" not in done.stdout
     assert "Traceback" in done.stderr
+
+
+def test_a_full_store_has_its_reason(origin: Origin, directory: Place, tmp_path: Path) -> None:
+    """When no more can be written the worker ends with StoreFull, and nothing stands under the key."""
+    script = (
+        "import resource, runpy\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+        "runpy.run_module('workers.download', run_name='__main__', alter_sys=True)\n"
+    )
+    path = tmp_path / "order.json"
+    path.write_text(json.dumps(make_order(origin.serve("/f", File(CONTENT)), directory.store).wire()))
+    argv = [sys.executable, "-c", script, "--order", str(path), "--report"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    outcome = WorkOutcome.model_validate(json.loads(done.stdout.splitlines()[-1])["outcome"])
+    assert outcome.reason is Reason.STORE_FULL, outcome.message
+    assert "ake room" in outcome.message
+    assert directory.objects() == {}

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,8 +208,7 @@ async def test_the_sweep_removes_what_is_unfinished_and_nothing_else(
         directory = tmp_path / str(number)
         directory.mkdir()
         worker = Worker(order, directory).start()
-        count = number + 1
-        until(lambda count=count: len(started(place)) >= count, 30, "something under way in the store")
+        until(partial(_several, place, number + 1), 30, "something under way in the store")
         worker.process.kill()
         worker.wait()
     sweep = orders[0].model_copy(update={"head": orders[0].head.model_copy(update={"task": "Sweep"})})
@@ -219,6 +219,10 @@ async def test_the_sweep_removes_what_is_unfinished_and_nothing_else(
     again = await fetch(sweep, tmp_path)
     assert again.reason is Reason.COMPLETED
     assert "nothing" in again.message
+
+
+def _several(place: Place, count: int) -> bool:
+    return len(started(place)) >= count
 
 
 def started(place: Place) -> list[str]:
