@@ -92,7 +92,7 @@ def seaweed(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-webdav=false", "-admin.ui=false",
         "-master.volumeSizeLimitMB=256", "-master.telemetry=false",
     ]  # fmt: skip
-    environment = {**os.environ, "HOME": str(directory)}
+    environment = {**os.environ, "HOME": str(directory), "TMPDIR": str(directory)}  # its logs go to TMPDIR
     log = directory / "weed.log"
     with program(argv, log, environment) as process:
         endpoint = f"{address}:{s3}"

@@ -83,7 +83,7 @@ class Shell:
         return name
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Starts narwhal."""
+        """Starts it."""
         return subprocess.Popen(
             [*NARWHAL, *arguments],
             stdin=subprocess.PIPE,
@@ -109,7 +109,7 @@ class Shell:
 
     @contextmanager
     def going(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        """narwhal while it runs; killed in the end, if it still does."""
+        """The command while it runs; killed in the end, if it still does."""
         with self.start(*arguments) as process:
             try:
                 yield process
@@ -123,7 +123,9 @@ class Shell:
         found = []
         for path in Path("/proc").iterdir():
             try:
-                if path.name.isdigit() and any(v.startswith(mark) for v in (path / "environ").read_bytes().split(b"\0")):
+                if path.name.isdigit() and any(
+                    v.startswith(mark) for v in (path / "environ").read_bytes().split(b"\0")
+                ):
                     found.append(int(path.name))
             except OSError:  # ended, or of another user
                 continue

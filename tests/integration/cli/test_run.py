@@ -195,7 +195,7 @@ def test_what_is_suspended_is_said_and_not_run(shell: Shell, origin: Origin) -> 
 
 
 def test_an_attempt_past_its_deadline_is_ended(shell: Shell, origin: Origin) -> None:
-    """activeDeadlineSeconds binds an attempt of a local run too."""
+    """The deadline binds an attempt of a local run too."""
     url = origin.serve("/silent.mp4", Exchange.silence)
     ran = shell.apply(download("bbb", url, activeDeadlineSeconds=1))
     assert ran.code == TABLE[Reason.DEADLINE_EXCEEDED].code
