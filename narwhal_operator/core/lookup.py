@@ -13,6 +13,7 @@ from narwhal_operator.core import labels
 from narwhal_operator.core.case import work_of
 from narwhal_operator.core.lifecycle import is_final
 from narwhal_operator.core.observed import Json, Resource
+from narwhal_operator.core.summary import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ def settled(resource: Resource) -> bool:
         return False
     if resource.key.kind == LIBRARY or resource.status.get("observedGeneration") != resource.generation:
         return False
+    if not (resource.holds(State.COMPLETE) or resource.holds(State.FAILED)):
+        return False  # asked of every event: before the spec is read
     model = TranscodingJobSpec if resource.key.kind == TRANSCODE else DownloadJobSpec
     try:
         spec = model.from_wire(resource.spec)

@@ -109,13 +109,13 @@ def _parsed(data: bytes) -> Json:
     return parsed if isinstance(parsed, dict) else {}
 
 
-async def configuration(connections: int) -> aio.Configuration:
-    """How to reach and log in to the API server: the pod's service account, else the kubeconfig."""
+async def configuration(connections: int, kubeconfig: str | None = None) -> aio.Configuration:
+    """How to reach and log in to the API server: the pod's service account, else a kubeconfig (by default KUBECONFIG's)."""
     made = aio.Configuration()
     try:
         aio_config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]  # as above
     except aio_config.ConfigException:
-        await aio_config.load_kube_config(client_configuration=made)  # type: ignore[no-untyped-call]  # as above
+        await aio_config.load_kube_config(config_file=kubeconfig, client_configuration=made)  # type: ignore[no-untyped-call]  # as above
     made.connection_pool_maxsize = connections
     # Without it aiohttp reads ~/.netrc for every request, in a thread, and would send what it finds.
     made.client_session_kwargs = {"trust_env": False}

@@ -120,7 +120,8 @@ class Plane:
 def reason_of(obj: Json) -> str | None:
     """The reason of Ready."""
     conditions = {c["type"]: c for c in obj.get("status", {}).get("conditions", ())}
-    return conditions.get("Ready", {}).get("reason")
+    reason: str | None = conditions.get("Ready", {}).get("reason")
+    return reason
 
 
 def outcome(pod: Json, reason: Reason, **more: Any) -> str:
@@ -160,16 +161,18 @@ def controllers(api: Apiserver, directory: Path) -> Iterator[None]:
         yield
 
 
-def log_in(api: Apiserver, directory: Path) -> Path:
-    """The kubeconfig of a service account that has the operator's role."""
-    api.tell("create", "serviceaccount", "narwhal")
+def log_in(api: Apiserver, directory: Path, namespace: str | None = None) -> Path:
+    """The kubeconfig of a service account that has the operator's role, everywhere or in one namespace."""
+    name = f"narwhal-{namespace or 'everywhere'}"
+    api.tell("create", "serviceaccount", name)
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "narwhal"}}
     api.tell("apply", "-f", "-", stdin=json.dumps(role | {"rules": RULES}))
-    api.tell("create", "clusterrolebinding", "narwhal", "--clusterrole=narwhal", "--serviceaccount=default:narwhal")
-    token = api.tell("create", "token", "narwhal", "--duration=24h").strip()
+    binding = ["clusterrolebinding", name] if namespace is None else ["rolebinding", name, f"--namespace={namespace}"]
+    api.tell("create", *binding, "--clusterrole=narwhal", f"--serviceaccount=default:{name}")
+    token = api.tell("create", "token", name, "--duration=24h").strip()
     config = json.loads(api.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token}
-    path = directory / "operator.kubeconfig"
+    path = directory / f"{name}.kubeconfig"
     path.touch(mode=0o600)
     path.write_text(json.dumps(config))
     return path

@@ -1,0 +1,115 @@
+"""What the operator costs: the start of one job over a bare Kubernetes Job, and a burst of 500 resources.
+
+On the process cluster, with Narwhal installed by its chart:
+
+- start: from the request that creates a TranscodingJob to the start of its FFmpeg, against the same for a bare Job whose
+  pod is that FFmpeg in the same image, in turn; the figure is the difference of the medians
+- burst: 500 suspended DownloadJobs as fast as the API server takes them; a Job counts when a watch tells of it
+
+`bench/control.py --burst` measures the burst alone, with the operator as a process beside an API server and the Job
+controller: no node, no image, no root. BENCH_ROUNDS (default 5) is how often each start is measured.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from bench.control_burst import Burst, burst
+from bench.control_start import start_over_bare_job
+from tests.cluster.providers import choose
+from tests.contract.apiserver import apiserver
+from tests.e2e import media
+from tests.e2e.install import NAMESPACE, RELEASE
+from tests.e2e.world import World, inhabited
+from tests.integration.operator.plane import ROOT, Operator, controllers, log_in
+
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
+COUNT: Final = 500
+CLIP: Final = ROOT / "tests" / "data" / "big-buck-bunny.mp4"
+LIMITS: Final = {"start_over_bare_job_s": 0.5, "p99_s": 5.0}
+AT_LEAST: Final = {"jobs_per_s": 100.0}
+
+
+def main(arguments: list[str]) -> int:
+    """Measures, prints the figures; 1 when one is beyond its limit."""
+    with tempfile.TemporaryDirectory() as name:
+        if arguments == ["--burst"]:
+            figures = alone(Path(name))
+        elif arguments:
+            print(__doc__, file=sys.stderr)
+            return 2
+        else:
+            figures = whole(Path(name))
+    beyond = [key for key, limit in LIMITS.items() if figures.get(key, 0) > limit]
+    beyond += [key for key, limit in AT_LEAST.items() if figures[key] < limit]
+    for key in beyond:
+        print(f"{key} = {figures[key]} is beyond {LIMITS.get(key) or AT_LEAST[key]}")
+    print(json.dumps({"bench": "control", "figures": figures}))
+    return 1 if beyond else 0
+
+
+def whole(scratch: Path) -> dict[str, float]:
+    """Both measurements on a real cluster."""
+    provider = choose()
+    cluster = provider.up(scratch)
+    try:
+        with inhabited(cluster, media.Media(CLIP, CLIP, CLIP, CLIP), scratch) as world:
+            quiet(world)
+            extra = asyncio.run(start_over_bare_job(world, CLIP, ROUNDS))
+            with cluster.port_forward(NAMESPACE, f"service/{RELEASE}", 8080) as port:
+                made = asyncio.run(burst(cluster.kubeconfig, COUNT, f"http://127.0.0.1:{port}/metrics"))
+    finally:
+        provider.down()
+    return {"start_over_bare_job_s": round(extra, 3), **figures_of(made)}
+
+
+def quiet(world: World) -> None:
+    """The operator as the chart installs it, without the tests' logs of every event."""
+    values: dict[str, Any] = world.release.values | {"operator": {"logLevel": "info"}}
+    replace(world.release, values=values).install()
+
+
+def alone(scratch: Path) -> dict[str, float]:
+    """The burst, without nodes."""
+    with plane(scratch) as operator:
+        made = asyncio.run(burst(scratch / "kubeconfig", COUNT, f"http://127.0.0.1:{operator.port}/metrics"))
+    return figures_of(made)
+
+
+@contextmanager
+def plane(scratch: Path) -> Iterator[Operator]:
+    """API server, Job controller, operator."""
+    with apiserver(scratch) as api:
+        api.tell("apply", "--server-side", "-f", ROOT / "crds")
+        api.tell("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        with controllers(api, scratch):
+            operator = Operator(log_in(api, scratch), scratch, {})
+            operator.start()
+            try:
+                yield operator
+            finally:
+                operator.stop()
+
+
+def figures_of(made: Burst) -> dict[str, float]:
+    """The figures of a burst, and what else it says, printed."""
+    p50 = statistics.median(made.waits)
+    print(f"{COUNT} resources in {made.posted:.2f} s, their Jobs in {made.took:.2f} s, p50 {p50:.2f} s")
+    print(f"operator: {made.cpu:.1f} s of CPU, at most {made.rss / 2**20:.0f} MiB")
+    return {
+        "jobs_per_s": round(COUNT / made.took, 1),
+        "p99_s": round(sorted(made.waits)[int(0.99 * COUNT) - 1], 2),
+        "operator_rss_mb": round(made.rss / 1e6, 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
