@@ -12,6 +12,7 @@ import secrets
 import signal
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ TAIL_LINES: Final = 20
 """Lines of a worker's standard error that are kept for the evidence."""
 DEADLINE_SLACK: Final = 5.0
 """Seconds after activeDeadlineSeconds, which the worker itself heeds, before it is stopped from outside."""
+INSIST_SECONDS: Final = 1.0
 CLEAR_SECONDS: Final = 10
 """For the end of all that a killed guard has left, and for the last lines of it."""
 _MODULES: Final = {download.KIND: "workers.download", transcode.KIND: "workers.transcode"}
@@ -48,14 +50,19 @@ OnReport = Callable[[WorkerReport], None]
 
 @dataclass(slots=True)
 class Stop:
-    """The wish to end: once asks the workers to stop, again kills them."""
+    """The wish to end: once asks the workers to stop, again, a second later at least, kills them."""
 
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
+    _asked_at: float = 0.0
 
     def ask(self) -> None:
-        """Ctrl-C and its like."""
-        (self.at_once if self.wanted.is_set() else self.wanted).set()
+        """Asks to stop. A terminal and a parent process may send a signal each for one Ctrl-C: that insists on nothing."""
+        if not self.wanted.is_set():
+            self._asked_at = time.monotonic()
+            self.wanted.set()
+        elif time.monotonic() - self._asked_at >= INSIST_SECONDS:
+            self.at_once.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ async def run_attempt(attempt: Attempt, on_report: OnReport, stop: Stop) -> Work
     finally:
         _let_go(process)
         code = await ended
-        outcome, tail = await asyncio.wait_for(reading, CLEAR_SECONDS)
+        outcome, tail = await _said(reading)
     if late and (outcome is None or outcome.reason is Reason.CANCELLED):
         limit = attempt.work.spec.active_deadline_seconds
         message = f"Ran longer than activeDeadlineSeconds ({limit} s). {TABLE[Reason.DEADLINE_EXCEEDED].mend}"
@@ -182,6 +189,13 @@ class _Line(Contract):
     outcome: WorkOutcome | None = None
 
 
+async def _said(reading: "asyncio.Task[tuple[WorkOutcome | None, str]]") -> tuple[WorkOutcome | None, str]:
+    try:
+        return await asyncio.wait_for(reading, CLEAR_SECONDS)
+    except TimeoutError:  # something that cannot be killed holds the pipes, such as a process in a dead NFS mount
+        return None, ""
+
+
 async def _outcome(lines: asyncio.StreamReader, on_report: OnReport) -> WorkOutcome | None:
     outcome = None
     async for line in _bounded(lines):
@@ -225,7 +239,7 @@ def _without_outcome(attempt: Attempt, code: int, tail: str, stop: Stop, out_of_
     if stop.wanted.is_set():
         return local_outcome(work, Reason.CANCELLED, "Told to stop; what is stored is kept for the next run.", number)
     if code == guard.NO_SCRATCH:
-        message = f"The temporary directory cannot be used: {tail}. Make room, or set TMPDIR to another directory."
+        message = f"The temporary directory cannot be used: {tail}."
         return local_outcome(work, Reason.SCRATCH_FULL, message, number)
     if code in BY_CODE and code != 0:
         return local_outcome(work, BY_CODE[code], TABLE[BY_CODE[code]].meaning, number, evidence)

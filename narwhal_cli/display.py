@@ -90,7 +90,7 @@ class JsonLines:
         try:
             self._out.write(f"{json.dumps(line, ensure_ascii=False)}\n")
             self._out.flush()
-        except BrokenPipeError:
+        except OSError:  # nobody reads (EPIPE), the terminal is gone (EIO), the disk is full (ENOSPC)
             # What is left to write, by Python's own flush at the end too, goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
             self._gone()

@@ -11,6 +11,8 @@ from narwhal_operator.contract.outcome import TABLE, Reason, WorkOutcome
 from narwhal_operator.contract.transcode import TranscodeResult
 
 MESSAGE_LIMIT: Final = 1024
+_MENDS: Final = {Reason.SCRATCH_FULL: " On this machine: set TMPDIR to a directory with more room."}
+"""What a worker cannot say, for it does not know that it runs without a cluster."""
 
 
 def now() -> str:
@@ -42,7 +44,8 @@ def failure_line(work: Work, outcome: WorkOutcome) -> str:
     entry = TABLE[outcome.reason]
     message = outcome.message or f"{entry.meaning} {entry.mend}"
     reason = outcome.reason.value
-    return one_line(f"error: {work.title}: {reason}: {message} (narwhal explain {reason})")
+    mend = _MENDS.get(outcome.reason, "")
+    return one_line(f"error: {work.title}: {reason}: {message}{mend} (narwhal explain {reason})")
 
 
 def success_line(work: Work, outcome: WorkOutcome) -> str:

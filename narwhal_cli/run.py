@@ -59,7 +59,7 @@ async def _run(place: Place, as_json: bool) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.ask)
-    display: Display = JsonLines(stop.ask) if as_json else LateBars()
+    display: Display = JsonLines(stop.wanted.set) if as_json else LateBars()
     runner = Runner(place, display, stop)
     await runner.run()
     display.close(_GO_ON if stop.wanted.is_set() and runner.failure is Reason.CANCELLED else None)

@@ -63,10 +63,10 @@ class Runner:
         async with limit:
             await asyncio.gather(*(self._work(work) for work in works))
         endings = [self._endings[work.key].result() for work in works]
-        if None in endings:
-            return "suspended"
-        done = all(ending is not None and ending.reason is Reason.COMPLETED for ending in endings)
-        return "complete" if done else "failed"
+        reasons = {ending.reason for ending in endings if ending} - {Reason.COMPLETED}
+        if reasons:
+            return "cancelled" if reasons == {Reason.CANCELLED} else "failed"
+        return "suspended" if None in endings else "complete"
 
     async def _work(self, work: Work) -> None:
         try:

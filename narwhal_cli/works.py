@@ -74,10 +74,11 @@ class Library:
         return f"{library.KIND}/{self.name}"
 
     def phase(self, counts: Mapping[str, int]) -> str:
-        """What became of it, by its titles."""
-        if counts.get("complete", 0) == self.titles:
-            return "Complete"
-        return "Failed" if counts.get("failed", 0) else "Incomplete"
+        """What became of it, by its titles: the worst that became of one."""
+        for worst in ("failed", "cancelled", "suspended"):
+            if counts.get(worst):
+                return worst.capitalize()
+        return "Complete"
 
 
 def titles_of(namespace: str, name: str, spec: MediaLibrarySpec) -> Iterator[Work]:

@@ -247,3 +247,12 @@ def test_a_library_is_worked_off_title_by_title(shell: Shell, origin: Origin) ->
     last = ran.lines[-1]
     assert (last["kind"], last["phase"], last["counts"]) == ("MediaLibrary", "Failed", {"complete": 2, "failed": 1})
     assert frames(shell.store / "media/films/c/master.m3u8") == 50
+
+
+def test_a_suspended_library_does_nothing(shell: Shell, origin: Origin) -> None:
+    """The suspend of the library is that of each title."""
+    document = library(("a", origin.url("/film.mp4")), at_once=1)
+    document["spec"]["suspend"] = True
+    ran = shell.apply(document)
+    assert (ran.code, ran.outcomes) == (0, {})
+    assert (ran.lines[-1]["phase"], ran.lines[-1]["counts"]) == ("Suspended", {"suspended": 1})

@@ -51,8 +51,14 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self.master)
+        self.hang_up()
         self.shell.gone()
+
+    def hang_up(self) -> None:
+        """Closes the window."""
+        if self.master >= 0:
+            os.close(self.master)
+        self.master = -1
 
     def read(self) -> str:
         """All that has been shown, without escape sequences."""
@@ -109,6 +115,16 @@ def test_ctrl_c_ends_it_and_says_how_to_go_on(shell: Shell, origin: Origin) -> N
     assert code == TABLE[Reason.CANCELLED].code
     assert "Cancelled: what is finished is kept; run the same command again to go on." in shown
     assert "Traceback" not in shown
+
+
+def test_a_closed_window_ends_the_run(shell: Shell, origin: Origin) -> None:
+    """SIGHUP, and a terminal that can no longer be written to: nothing of the run stays."""
+    manifest = shell.write(download("bbb", origin.serve("/slow.mp4", Exchange.silence)))
+    with Terminal(shell, ("run", "-f", manifest, "--store", "store", "--allow-private")) as terminal:
+        terminal.shows("Connecting")
+        terminal.hang_up()
+        assert terminal.process.wait(SECONDS)
+        shell.gone()
 
 
 def test_a_failure_is_one_line(shell: Shell, origin: Origin) -> None:
