@@ -54,7 +54,7 @@ class Answer:
         """The body as it comes; an empty block for each IDLE_SECONDS in which nothing came.
 
         Raises SourceError(SourceStalled) when nothing comes for `stall_seconds`. The client's own read timeout is not
-        enough: after a malformed chunk it waits for ever (aiohttp 3.14.5).
+        enough: after a malformed chunk it closes the connection and waits for ever (aiohttp 3.14.5); reading again tells.
         """
         loop = asyncio.get_running_loop()
         with source_errors(self.where):
@@ -68,6 +68,8 @@ class Answer:
                         raise
                     yield b""
                     continue
+                except RuntimeError as error:  # "Connection closed.": the one thing it says by this type to one reader
+                    raise aiohttp.ClientPayloadError("closed") from error
                 if not block:
                     return
                 yield block
