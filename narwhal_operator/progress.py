@@ -24,7 +24,7 @@ _AT_ONCE: Final = 16
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=2.0)
 _LIMIT: Final = 65_536
 """Bytes of a report; a larger one is none of ours."""
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)

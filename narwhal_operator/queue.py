@@ -19,7 +19,7 @@ ALWAYS: Final = ""
 """The cause of a key that must be looked at, whatever it was that changed."""
 
 Handle = Callable[[Key, frozenset[str]], Awaitable[None]]
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger()
 
 
 class WorkQueue:

@@ -20,7 +20,7 @@ from narwhal_operator.queue import WorkQueue
 
 _CONFLICT_RETRY = 0.05
 """Seconds until a resource that changed under a pass is looked at again."""
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)

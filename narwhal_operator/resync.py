@@ -14,7 +14,7 @@ from narwhal_operator.queue import WorkQueue
 
 _FIRST_RETRY = 1.0
 """Seconds between tries of the first look: the CRDs may not be there yet, or the API server."""
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)

@@ -5,75 +5,14 @@ A row is a sentence, what is seen, and what must follow: actions, the reason of 
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from narwhal_operator.contract.common import Resources
-from narwhal_operator.contract.outcome import TABLE, Class, Reason
-from narwhal_operator.contract.report import WorkerReport
-from narwhal_operator.core import download, transcode
-from narwhal_operator.core.observed import Json, Observed, Refusal, RefusalKind
-from narwhal_operator.core.plan import Action, CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer, SuspendJob
-from narwhal_operator.core.policy import Policy, WorkerPolicy
+from narwhal_operator.contract.outcome import Reason
+from narwhal_operator.core import download
+from narwhal_operator.core.observed import Observed, Refusal, RefusalKind
 from tests.unit.operator import build as b
-
-KIND = "DownloadJob"
-SPEC = b.download_spec()
-OFF = b.download_spec(suspend=True)
-JOB = b.job_name(KIND, SPEC)
-MINE = "narwhal.dev/sweep"
-
-
-def seen(spec: Json = SPEC, status: Json | None = None, meta: Json | None = None, **more: Any) -> Observed:
-    """What a pass sees of a DownloadJob."""
-    return Observed(resource=b.resource(KIND, spec, status, **(meta or {})), **more)
-
-
-def running(spec: Json = SPEC, **more: Any) -> Observed:
-    """A DownloadJob whose first attempt has been started."""
-    status = b.status(KIND, spec, b.attempt(KIND, spec))
-    return seen(spec, status, {"finalizers": [MINE]}, **more)
-
-
-def ended(reason: Reason, spec: Json = SPEC, **more: Any) -> Observed:
-    """A DownloadJob whose first attempt has just ended with a reason."""
-    good = reason is Reason.COMPLETED
-    made: Json = {"artifact": b.ARTIFACT} if good else {}
-    text = b.outcome(KIND, spec, reason, **made)
-    pod = b.ended_pod(text, TABLE[reason].code)
-    job = b.job(JOB, complete=good, failed=None if good else "PodFailurePolicy")
-    return replace(running(spec, **more), jobs=(job,), pods=(pod,))
-
-
-def short(action: Action) -> str:
-    """An action in a few words."""
-    match action:
-        case CreateJob():
-            return f"create {action.name}{' suspended' if action.suspend else ''}"
-        case DeleteJob():
-            return f"delete {action.name}"
-        case SuspendJob():
-            return f"{'suspend' if action.suspend else 'resume'} {action.name}"
-        case SetFinalizer():
-            return "finalizer on" if action.present else "finalizer off"
-        case DeleteResource():
-            return "delete the resource"
-        case _:
-            raise AssertionError(action)
-
-
-def told(plan: Plan) -> tuple[list[str], str, set[str], str]:
-    """What a plan does, and what its status says: reason of Ready, True conditions, phase."""
-    status = plan.status or {}
-    conditions = {c["type"]: c for c in status.get("conditions", [])}
-    true = {name for name, c in conditions.items() if c["status"] == "True"}
-    return (
-        [short(a) for a in plan.actions],
-        conditions.get("Ready", {}).get("reason", ""),
-        true,
-        status.get("phase", ""),
-    )
+from tests.unit.operator.views import JOB, KIND, MINE, OFF, SPEC, C, F, R, S, ended, running, seen, told
 
 
 @dataclass(frozen=True)
@@ -99,7 +38,6 @@ DONE = b.status(KIND, SPEC, b.attempt(KIND, SPEC, reason="Completed")) | {
 }
 OTHER = b.download_spec(maxBytes=5)
 QUEUED = {"labels": {"kueue.x-k8s.io/queue-name": "q"}}
-R, S, C, F = {"Reconciling"}, {"Suspended"}, {"Complete", "Ready"}, {"Failed", "Stalled"}
 
 ROWS = {
     "a new resource gets its finalizer and its Job": Row(
@@ -304,116 +242,3 @@ ROWS = {
 def test_decision(row: Row) -> None:
     """Each sentence of the table holds."""
     assert told(download.decide(row.seen, b.NOW)) == (row.actions, row.reason, row.true, row.phase)
-
-
-@pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_ends_as_its_class_says(reason: Reason) -> None:
-    """Success completes, terminal fails, a disruption is not counted, everything else is counted and tried again."""
-    plan = download.decide(ended(reason), b.NOW)
-    assert plan.status is not None
-    attempt, cls = plan.status["attempts"][0], TABLE[reason].cls
-    fails = cls is Class.TERMINAL or reason is Reason.POD_REFUSED
-    expected = C if cls is Class.SUCCESS else F if fails else R
-    assert told(plan)[2] == expected
-    assert (attempt["reason"], attempt["exitCode"]) == (reason.value, TABLE[reason].code)
-    counted = {Class.SUCCESS: None, Class.DISRUPTION: False}.get(cls, True)
-    assert attempt.get("counted") is counted
-    assert plan.status["failures"] == (1 if counted else 0)
-    assert ("retryAt" in plan.status) == (expected == R)
-
-
-def test_a_waiting_retry_says_when_and_how_to_mend() -> None:
-    """The message has what the worker said, the mend and the time of the next attempt."""
-    plan = download.decide(ended(Reason.SECRET_NOT_FOUND), b.NOW)
-    message = plan.status["conditions"][-1]["message"] if plan.status else ""
-    assert TABLE[Reason.SECRET_NOT_FOUND].mend in message
-    assert "Attempt 2 starts at 2026-01-01T12:00:10Z" in message
-    assert plan.requeue_after == pytest.approx(10)
-
-
-def test_a_decision_repeated_over_its_own_status_changes_nothing() -> None:
-    """Complete, then the same again with that status: no action, the same status, no event."""
-    first = download.decide(ended(Reason.COMPLETED), b.NOW)
-    again = download.decide(seen(SPEC, first.status), b.NOW + timedelta(minutes=5))
-    assert (again.actions, again.status, again.events) == ((), first.status, ())
-
-
-def test_the_time_a_condition_turned_is_kept() -> None:
-    """LastTransitionTime moves only when the status of the condition does."""
-    first = download.decide(seen(), b.NOW)
-    later = download.decide(
-        seen(SPEC, first.status, {"finalizers": [MINE]}, jobs=(b.job(JOB),), pods=(b.pod(running=True),)),
-        b.NOW + timedelta(minutes=1),
-    )
-    assert later.status is not None
-    assert {c["lastTransitionTime"] for c in later.status["conditions"]} == {"2026-01-01T12:00:00Z"}
-    assert {c["reason"] for c in later.status["conditions"]} == {"Progressing"}
-
-
-def test_a_fault_names_the_field_and_the_mend() -> None:
-    """An unknown value ends with the path of its field."""
-    plan = download.decide(seen(b.download_spec(connections=0)), b.NOW)
-    assert plan.status is not None
-    message = plan.status["conditions"][0]["message"]
-    assert message.startswith("spec.connections: ")
-    assert message.endswith("Correct it and apply again.")
-
-
-def test_percent_never_goes_back() -> None:
-    """A second pod that starts from 0 does not take the percentage back; a report of another attempt is not believed."""
-    status = b.status(KIND, SPEC, b.attempt(KIND, SPEC), progress={"percent": 61, "bytesDone": 610, "bytesTotal": 1000})
-    report = {"kind": KIND, "uid": b.UID, "attempt": 1, "phase": "Downloading"}
-    part = {"percent": 4, "bytesDone": 40, "bytesTotal": 1000, "bytesPerSecond": 50_331_648, "etaSeconds": 72}
-
-    def progress(attempt: int) -> Json:
-        told = WorkerReport.from_wire(report | {"attempt": attempt, "download": part})
-        view = seen(SPEC, status, {"finalizers": [MINE]}, jobs=(b.job(JOB),), pods=(b.pod(running=True),), report=told)
-        plan = download.decide(view, b.NOW)
-        assert plan.status is not None
-        return plan.status
-
-    mine, other = progress(1), progress(2)
-    assert (mine["progress"]["percent"], mine["progress"]["bytesDone"], mine["phase"]) == (61, 40, "Downloading")
-    assert mine["display"] == {"progress": "61%", "rate": "48MiB/s", "eta": "1m12s", "size": "1.0Ki"}
-    assert (other["progress"]["bytesDone"], other["phase"]) == (610, "Starting")
-
-
-def test_parallelism_is_accepted_and_said_to_be_one_pod() -> None:
-    """This version runs one pod whatever parallelism asks; the plan's notes say so."""
-    spec = b.transcode_spec(parallelism=4)
-    plan = {
-        "width": 1920, "height": 1080, "frameRate": "24/1", "durationSeconds": 30.0, "frames": 720, "videoCodec": "h264"
-    }  # fmt: skip
-    told = {"kind": "TranscodingJob", "uid": b.UID, "attempt": 1, "phase": "Encoding", "plan": plan}
-    name = b.job_name("TranscodingJob", spec)
-    status = b.status("TranscodingJob", spec, b.attempt("TranscodingJob", spec))
-    view = Observed(
-        b.resource("TranscodingJob", spec, status),
-        jobs=(b.job(name),),
-        pods=(b.pod(running=True),),
-        report=WorkerReport.from_wire(told),
-    )
-    decided = transcode.decide(view, b.NOW).status
-    assert decided is not None
-    assert decided["plan"]["notes"] == ["parallelism: this version runs one pod"]
-
-
-def test_the_users_resources_take_the_place_of_defaults_they_would_contradict() -> None:
-    """A limit that is asked for drops the default request above it; CPUs for the encoder come from the limit."""
-    policy = Policy(
-        transcode=WorkerPolicy(resources=Resources(requests={"cpu": "1", "memory": "1Gi"}, limits={"memory": "4Gi"}))
-    )
-    spec = b.transcode_spec(template={"resources": {"limits": {"memory": "512Mi", "cpu": "1500m"}}})
-    plan = transcode.decide(Observed(b.resource("TranscodingJob", spec), policy=policy), b.NOW)
-    create = next(action for action in plan.actions if isinstance(action, CreateJob))
-    assert create.resources.wire() == {"limits": {"memory": "512Mi", "cpu": "1500m"}}
-    assert create.order.wire()["cpus"] == 1.5
-
-
-def test_a_status_of_another_version_is_read_as_far_as_it_is_known() -> None:
-    """A field this version does not know neither breaks the pass nor loses the attempts."""
-    status = b.status(KIND, SPEC, b.attempt(KIND, SPEC)) | {"invented": {"x": 1}}
-    plan = download.decide(seen(SPEC, status, {"finalizers": [MINE]}, jobs=(b.job(JOB),)), b.NOW)
-    assert plan.actions == ()
-    assert plan.status is not None
-    assert plan.status["attempts"] == [b.attempt(KIND, SPEC)]

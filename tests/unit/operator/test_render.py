@@ -46,42 +46,43 @@ def test_a_download_job_whole() -> None:
         "narwhal.dev/kind": "DownloadJob",
         "narwhal.dev/attempt": "1",
     }
-    owner = {"apiVersion": "narwhal.dev/v1alpha1", "kind": "DownloadJob", "name": "bbb", "uid": b.UID}
-    assert manifest == {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": create.name,
-            "namespace": "media",
-            "labels": marks,
-            "annotations": {"narwhal.dev/name": "bbb"},
-            "ownerReferences": [owner | {"controller": True, "blockOwnerDeletion": True}],
-        },
-        "spec": {
-            "backoffLimit": 0,
-            "completions": 1,
-            "parallelism": 1,
-            "suspend": False,
-            "podReplacementPolicy": "Failed",
-            "ttlSecondsAfterFinished": 3600,
-            "activeDeadlineSeconds": 60,
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {"action": "Ignore", "onExitCodes": {"containerName": "worker", "operator": "In", "values": [10]}},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {"containerName": "worker", "operator": "NotIn", "values": [0]},
-                    },
-                ]
-            },
-        },
+    assert manifest["metadata"] == {
+        "name": create.name,
+        "namespace": "media",
+        "labels": marks,
+        "annotations": {"narwhal.dev/name": "bbb"},
+        "ownerReferences": [OWNER],
     }
+    assert (manifest["apiVersion"], manifest["kind"], manifest["spec"]) == ("batch/v1", "Job", JOB)
     assert template["metadata"] == {"labels": marks, "annotations": {"narwhal.dev/name": "bbb"}}
     assert parse_order(order) == create.order
     assert template["spec"] == POD
 
 
+OWNER: Json = {
+    "apiVersion": "narwhal.dev/v1alpha1",
+    "kind": "DownloadJob",
+    "name": "bbb",
+    "uid": b.UID,
+    "controller": True,
+    "blockOwnerDeletion": True,
+}
+JOB: Json = {
+    "backoffLimit": 0,
+    "completions": 1,
+    "parallelism": 1,
+    "suspend": False,
+    "podReplacementPolicy": "Failed",
+    "ttlSecondsAfterFinished": 3600,
+    "activeDeadlineSeconds": 60,
+    "podFailurePolicy": {
+        "rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {"action": "Ignore", "onExitCodes": {"containerName": "worker", "operator": "In", "values": [10]}},
+            {"action": "FailJob", "onExitCodes": {"containerName": "worker", "operator": "NotIn", "values": [0]}},
+        ]
+    },
+}
 SECRET = {"optional": True, "defaultMode": 0o440}
 POD: Json = {
     "restartPolicy": "Never",
