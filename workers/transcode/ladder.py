@@ -85,22 +85,23 @@ def admit(info: MediaInfo) -> Video:
     """The video of an input that is within the limits. Raises WorkError(NoVideo | InputOverLimits)."""
     video = info.video
     if info.streams > limits.MAX_STREAMS:
-        raise _over(f"{info.streams} streams; at most {limits.MAX_STREAMS} are taken")
+        raise _over(info, f"{info.streams} streams; at most {limits.MAX_STREAMS} are taken")
     if video is None:
         kinds = "audio only" if info.audio else "no audio either"
-        raise WorkError(Reason.NO_VIDEO, f"The input has no video stream ({kinds}); give an input with video.")
+        raise WorkError(Reason.NO_VIDEO, f"{info.name} has no video stream ({kinds}); give an input with video.")
     if video.width * video.height > limits.MAX_PIXELS:
-        raise _over(f"frames of {video.width}x{video.height} pixels; at most {limits.MAX_PIXELS} are taken (8K)")
+        raise _over(info, f"frames of {video.width}x{video.height} pixels; at most {limits.MAX_PIXELS} are taken (8K)")
     return video
 
 
 def _examine(info: MediaInfo, options: TranscodeOptions) -> Input:
     video, scan = admit(info), info.scan
     if scan is None or video.width < 2 or video.height < 2:
-        raise WorkError(Reason.INPUT_DAMAGED, "The video stream has no frame that can be shown; export the file again.")
+        message = f"The video stream of {info.name} has no frame that can be shown; export the file again."
+        raise WorkError(Reason.INPUT_DAMAGED, message)
     seconds = (scan.end - scan.first) * video.time_base
     if seconds > limits.MAX_DURATION_SECONDS:
-        raise _over(f"{float(seconds):.0f} s of video; at most {limits.MAX_DURATION_SECONDS} are taken (24 h)")
+        raise _over(info, f"{float(seconds):.0f} s of video; at most {limits.MAX_DURATION_SECONDS} are taken (24 h)")
     average = scan.average_rate(video.time_base)
     slack = max(SAME, min(Fraction(1, 20), 2 * video.time_base / seconds)) if seconds else SAME
     rate = output_rate(average, video.nominal_rate, limits.MAX_RATE, slack)
@@ -109,8 +110,8 @@ def _examine(info: MediaInfo, options: TranscodeOptions) -> Input:
     return Input(info, video, scan, options, rate, average)
 
 
-def _over(what: str) -> WorkError:
-    return WorkError(Reason.INPUT_OVER_LIMITS, f"The input has {what}.")
+def _over(info: MediaInfo, what: str) -> WorkError:
+    return WorkError(Reason.INPUT_OVER_LIMITS, f"{info.name} has {what}.")
 
 
 def _shown(video: Video) -> tuple[int, int]:
@@ -131,7 +132,7 @@ def _rungs(seen: Input) -> tuple[tuple[Rung, ...], tuple[str, ...]]:
         kept.append(_native(above[-1], short))
     if not kept:
         names = ", ".join(f"{rung.name} ({rung.height} lines)" for rung in above)
-        message = f"Every rung is above the input's {short} lines: {names}. Add a rendition of at most {short} lines."
+        message = f"Every rung is above the {short} lines of {seen.info.name}: {names}. Add a rendition of at most {short} lines."
         raise WorkError(Reason.LADDER_EMPTY, message)
     sized = [_sized(rung, width, height) for rung in kept]
     return tuple(sorted(sized, key=lambda rung: (-rung.height * rung.width, rung.crf))), tuple(dropped)

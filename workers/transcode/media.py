@@ -74,6 +74,8 @@ class MediaInfo:
     time_bases: Mapping[int, Fraction] = field(default_factory=dict)
     """Of each stream."""
     scan: Scan | None = None
+    name: str = "the input"
+    """What messages call it, such as bucket/key."""
 
     def scanned(self, scan: Scan) -> "MediaInfo":
         """The same with the walk over its packets."""

@@ -5,7 +5,7 @@ Every refusal is decided here, before anything is encoded.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from io import BufferedReader
 from pathlib import Path
@@ -105,7 +105,7 @@ async def _probe(given: InputFile, *extra: str) -> tuple[MediaInfo | None, runne
     if ended.code != 0:
         return None, ended
     try:
-        return parse(json.loads(bytes(text))), ended
+        return replace(parse(json.loads(bytes(text))), name=given.name), ended
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, ended
 
