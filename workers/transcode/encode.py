@@ -23,7 +23,7 @@ from workers.transcode.shelf import Shelf, together
 from workers.transcode.sniff import Sniff
 from workers.transcode.upload import Uploads
 
-POLL_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -37,6 +37,7 @@ class Encoder:
     scratch: Path
     threads: int
     tell: Callable[[TranscodeProgress], None]
+    on_stored: Callable[[Rendition, int], None]
     videos: Sequence[Rendition] = ()
     audios: Sequence[Rendition] = ()
     _meter: Meter | None = None
@@ -46,7 +47,7 @@ class Encoder:
         """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
         line = self.plan.timeline
         start = command.first_segment(line, min(video.contiguous() for video in self.videos))
-        self._uploads = Uploads(self.shelf, self._stored)
+        self._uploads = Uploads(self.shelf, self._uploaded)
         totals = {video.name: line.segments for video in self.videos}
         totals |= {audio.path: audio.audio.segments(line.segment_duration) for audio in self.audios if audio.audio}
         self._meter = Meter(totals, line.frames, float(line.rate), start * line.gop, time.monotonic())
@@ -153,6 +154,10 @@ class Encoder:
         if self._meter:
             self._meter.encoded(block.frame, time.monotonic())
             self.tell(self._meter.progress())
+
+    def _uploaded(self, rendition: Rendition, index: int) -> None:
+        self._stored(rendition)
+        self.on_stored(rendition, index)
 
     def _stored(self, rendition: Rendition) -> None:
         if self._meter:

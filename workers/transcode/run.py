@@ -18,6 +18,7 @@ from workers.transcode.encode import Encoder
 from workers.transcode.layout import Layout
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, target_duration
+from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
 from workers.transcode.sniff import Sniff
 from workers.transcode.verify import Gate
@@ -47,8 +48,7 @@ class Transcode:
 
     async def run(self) -> Result:
         """From the input to the outcome."""
-        engine = await _engine()
-        source, info = await self._find_input()
+        engine, (source, info) = await asyncio.gather(_engine(), self._find_input())
         shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
         if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
@@ -117,17 +117,17 @@ class Transcode:
             drop_foreign(video, plan.timeline)
         self.context.report(phase="Encoding")
         count = threads(self.order.cpus)
-        encoder = Encoder(plan, given, seen, shelf, self.context.scratch, count, self._tell, videos, audios)
-        await encoder.run()
-        return await self._finish(plan, shelf, videos, audios, engine)
+        scratch = self.context.scratch
+        async with Sampler(shelf, scratch, videos, audios, plan.timeline.segments) as sampler:
+            await Encoder(plan, given, seen, shelf, scratch, count, self._tell, sampler.stored, videos, audios).run()
+            self.context.report(phase="Verifying")
+            return await self._finish(plan, shelf, sampler, engine)
 
-    async def _finish(
-        self, plan: Plan, shelf: Shelf, videos: Sequence[Rendition], audios: Sequence[Rendition], engine: str
-    ) -> Result:
-        self.context.report(phase="Verifying")
+    async def _finish(self, plan: Plan, shelf: Shelf, sampler: Sampler, engine: str) -> Result:
+        videos, audios = sampler.videos, sampler.audios
         await publish.write_playlists(shelf, (*videos, *audios))
         pointers = self._pointers(plan, shelf.layout, videos, audios)
-        gate = Gate(shelf, plan, videos, audios, pointers.master, pointers.manifest, self.context.scratch)
+        gate = Gate(shelf, plan, videos, audios, pointers.master, pointers.manifest, sampler)
         summary = await gate.run()
         self.context.report(phase="Publishing")
         await publish.publish(shelf, pointers)

@@ -17,7 +17,7 @@ class Uploads:
     """A queue with a bound in bytes: who fills it asks `full` and holds FFmpeg meanwhile."""
 
     shelf: Shelf
-    on_stored: Callable[[Rendition], None]
+    on_stored: Callable[[Rendition, int], None]
     _queue: "asyncio.Queue[tuple[Rendition, int, Path, int] | None]" = field(default_factory=asyncio.Queue)
     _waiting: int = 0
     _full: bool = False
@@ -58,4 +58,4 @@ class Uploads:
                 ) from error
             path.unlink()
             self._waiting -= size
-            self.on_stored(rendition)
+            self.on_stored(rendition, index)

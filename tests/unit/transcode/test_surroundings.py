@@ -11,7 +11,7 @@ from workers.transcode.cpus import quota, threads
 from workers.transcode.layout import VERSION, Layout, segment_index, segment_name
 from workers.transcode.playlist import PlaylistError, attributes, parse
 from workers.transcode.probe import Walk, lines
-from workers.transcode.verify import sample
+from workers.transcode.sample import chosen
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_an_attribute_twice_is_an_error() -> None:
         attributes("A=1,A=2")
 
 
-@pytest.mark.parametrize(("segments", "expected"), [(1, [0]), (2, [0, 1]), (3, [0, 2]), (8, [0, 6, 7])])
-def test_the_sample_has_the_first_the_last_and_one_by_the_version(segments: int, expected: list[int]) -> None:
+@pytest.mark.parametrize(("segments", "expected"), [(0, []), (1, [0]), (2, [0, 1]), (3, [0, 2]), (8, [6, 7])])
+def test_the_sample_has_the_last_segment_and_one_by_the_version(segments: int, expected: list[int]) -> None:
     """Always the same for one version."""
-    assert sample(range(segments), "000000000000001e") == expected
+    assert chosen(segments, "000000000000001e") == expected
 
 
 def test_packets_are_read_from_ffprobes_lines() -> None:
