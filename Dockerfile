@@ -40,8 +40,9 @@ FROM debian AS program-files
 RUN apt-get update -q && apt-get install -qy --no-install-recommends ffmpeg
 COPY --from=runtime-files /rootfs /beneath
 COPY hack/images/rootfs.py /build/
-# setpriv: the kernel ends FFmpeg with the worker, however that ends (workers/transcode/runner.py).
-RUN python3 /build/rootfs.py --into /rootfs --beneath /beneath /usr/bin/ffmpeg /usr/bin/ffprobe /usr/bin/setpriv
+# setpriv: the kernel ends FFmpeg with the worker, however that ends. nice: verification gives way to encoding.
+RUN python3 /build/rootfs.py --into /rootfs --beneath /beneath \
+    /usr/bin/ffmpeg /usr/bin/ffprobe /usr/bin/nice /usr/bin/setpriv
 
 # The virtual environments. Left out of them is what is only built with or tested with, and debugging symbols.
 FROM debian AS operator-venv

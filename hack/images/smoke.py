@@ -38,7 +38,7 @@ FOREIGN: Final = {
 PROGRAMS: Final[dict[str, set[str]]] = {
     "operator": set(),
     "download": set(),
-    "transcode": {"ffmpeg", "ffprobe", "setpriv"},
+    "transcode": {"ffmpeg", "ffprobe", "nice", "setpriv"},
 }
 """All there is to be called beside Python."""
 LINKER: Final = next(Path("/lib64").glob("ld-linux-*"), Path("/lib/ld-linux-aarch64.so.1"))
