@@ -137,8 +137,9 @@ def timed(run: Callable[[], None]) -> float:
 
 def planned(film: Path) -> Plan:
     """The worker's own plan for the clip."""
-    with probe.open_input(film, film.name).file as file:
-        info, _ = asyncio.run(probe.examine(probe.InputFile(file, film.stat().st_size, film.name)))
+    given = probe.open_input(film, film.name)
+    with given.file:
+        info, _ = asyncio.run(probe.examine(given))
     return ladder.plan(info, TranscodeOptions())
 
 

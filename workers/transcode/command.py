@@ -114,7 +114,8 @@ def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
     return [
         *_ffmpeg(job.progress_fd),
         *_strict(),
-        *("-threads", str(job.threads), "-copyts"),
+        # Threads are what the order's CPUs allow; FFmpeg's own guess is the machine's.
+        *("-threads", str(job.threads), "-filter_complex_threads", str(job.threads), "-copyts"),
         *_seek(plan, part),
         *_input(job.source),
         *("-filter_complex", video_graph(plan, part)),

@@ -11,6 +11,7 @@ from typing import Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
+from workers.common.log import log
 from workers.transcode import command, runner
 from workers.transcode.boxes import with_edit
 from workers.transcode.diagnose import failure
@@ -105,6 +106,7 @@ class Encoder:
         on_progress: Callable[[Block], None] | None,
     ) -> runner.Ended:
         """Runs FFmpeg and hands its segments on as they appear."""
+        log("info", "encoding", argv=list(argv(-1)))
         shutil.rmtree(folder, ignore_errors=True)
         for name in first:
             (folder / name).mkdir(parents=True)

@@ -82,13 +82,15 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
 
 
 def admit(info: MediaInfo) -> Video:
-    """The video of an input that is within the limits. Raises WorkError(NoVideo | InputOverLimits)."""
+    """The video of an input that is within the limits. Raises WorkError(NoVideo | InputOverLimits | NotSupported)."""
     video = info.video
     if info.streams > limits.MAX_STREAMS:
         raise _over(info, f"{info.streams} streams; at most {limits.MAX_STREAMS} are taken")
     if video is None:
         kinds = "audio only" if info.audio else "no audio either"
         raise WorkError(Reason.NO_VIDEO, f"{info.name} has no video stream ({kinds}); give an input with video.")
+    if video.codec == "unknown":
+        raise WorkError(Reason.NOT_SUPPORTED, "The video's codec is not known to this FFmpeg; convert the file first.")
     if video.width * video.height > limits.MAX_PIXELS:
         raise _over(info, f"frames of {video.width}x{video.height} pixels; at most {limits.MAX_PIXELS} are taken (8K)")
     return video

@@ -14,7 +14,6 @@ MAX_PIXELS: Final = 8192 * 4320
 """Pixels of a frame: 8K. A 200 KB file of 8192x8192 takes half a gigabyte without this bound."""
 MAX_STREAMS: Final = 64
 MAX_DURATION_SECONDS: Final = 24 * 3600
-MAX_FRAMES: Final = MAX_DURATION_SECONDS * 60
 MAX_RATE: Final = 60
 """Frames per second of a rung (HLS Authoring Specification for Apple Devices 1.19)."""
 

@@ -4,6 +4,7 @@ Every refusal is decided here, before anything is encoded.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -34,6 +35,8 @@ class InputFile:
     size: int
     name: str
     """For messages: bucket/key."""
+    written: int
+    """When its content last changed, in nanoseconds."""
 
     @property
     def fd(self) -> int:
@@ -48,10 +51,21 @@ class InputFile:
 
 def open_input(path: Path, name: str) -> InputFile:
     """Opens a fetched input. Raises WorkError(InputEmpty)."""
-    size = path.stat().st_size
-    if size == 0:
+    found = path.stat()
+    if found.st_size == 0:
         raise WorkError(Reason.INPUT_EMPTY, f"{name} has 0 bytes; upload the file again.")
-    return InputFile(path.open("rb"), size, name)
+    return InputFile(path.open("rb"), found.st_size, name, found.st_mtime_ns)
+
+
+def check_unchanged(given: InputFile) -> None:
+    """An input in a directory store is linked, not copied: who writes into it changes what is encoded.
+
+    Raises WorkError(InputChanged).
+    """
+    found = os.fstat(given.fd)
+    if (found.st_size, found.st_mtime_ns) != (given.size, given.written):
+        message = f"{given.name} was written to while it was encoded; start again when it is whole."
+        raise WorkError(Reason.INPUT_CHANGED, message)
 
 
 async def examine(given: InputFile) -> tuple[MediaInfo, Sniff]:

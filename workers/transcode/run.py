@@ -11,6 +11,8 @@ from narwhal_operator.contract.order import TranscodeOrder
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.common.context import Context, Result
+from workers.common.log import log
+from workers.common.metrics import Counter
 from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import command, dash, ladder, package, probe, publish, runner
 from workers.transcode.cpus import threads
@@ -25,6 +27,8 @@ from workers.transcode.verify import Gate
 
 SHA256: Final = "narwhal-sha256"
 """Metadata of an object that a DownloadJob made."""
+SEGMENTS: Final = Counter("narwhal_transcode_stored_segments", "Segments encoded and stored.")
+BYTES: Final = Counter("narwhal_transcode_stored_bytes", "Bytes of segments encoded and stored.")
 
 
 async def run(order: TranscodeOrder, context: Context) -> Result:
@@ -63,6 +67,7 @@ class Transcode:
         media, seen = await probe.examine(given)
         plan = ladder.plan(media, self.order.spec)
         self.context.report(plan=plan.summary())
+        log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
             return Result("Planned; nothing is encoded in mode Plan.", plan=plan.summary())
         return await self._make(plan, given, seen, shelf, engine)
@@ -118,8 +123,15 @@ class Transcode:
         self.context.report(phase="Encoding")
         count = threads(self.order.cpus)
         scratch = self.context.scratch
+
+        def stored(rendition: Rendition, index: int) -> None:
+            self.context.metrics.add(SEGMENTS)
+            self.context.metrics.add(BYTES, rendition.stored[index].size)
+            sampler.stored(rendition, index)
+
         async with Sampler(shelf, scratch, videos, audios, plan.timeline.segments) as sampler:
-            await Encoder(plan, given, seen, shelf, scratch, count, self._tell, sampler.stored, videos, audios).run()
+            await Encoder(plan, given, seen, shelf, scratch, count, self._tell, stored, videos, audios).run()
+            probe.check_unchanged(given)
             self.context.report(phase="Verifying")
             return await self._finish(plan, shelf, sampler, engine)
 

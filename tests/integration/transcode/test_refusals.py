@@ -5,12 +5,15 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from narwhal_operator.contract.order import S3Store
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.transcode.studio import AAC, CLIP, X264, Ended, Studio, assert_plays, ffmpeg, picture, tone
+from workers.common.directory import DirectoryStore
+from workers.common.store import ObjectInfo
 from workers.transcode import limits
 
 Maker = Callable[[Path, Path], None]
@@ -178,3 +181,18 @@ def test_a_failed_run_again_leaves_what_is_published_playing(studio: Studio, tmp
 
 def published(studio: Studio) -> Ended:
     return studio.run(studio.order())
+
+
+def test_an_input_that_is_written_to_meanwhile(studio: Studio) -> None:
+    """InputChanged, and nothing is published: in a directory store the input is a link."""
+    ffmpeg(*picture(seconds=8), *X264, studio.input())
+    order = studio.order()
+
+    class Written(DirectoryStore):
+        def put_file(self, bucket: str, key: str, path: Path, **about: Any) -> ObjectInfo:
+            os.utime(studio.input())
+            return super().put_file(bucket, key, path, **about)
+
+    ended = studio.run(order, Written(studio.root))
+    assert ended.reason is Reason.INPUT_CHANGED, ended.message
+    assert not (studio.output / "master.m3u8").exists()

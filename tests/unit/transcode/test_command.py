@@ -68,7 +68,20 @@ def test_the_whole_title_is_one_process_that_decodes_once() -> None:
         "[s0]scale=1280:720:flags=bicubic,setsar=1,format=yuv420p,split=2[v0][s1];"
         "[s1]scale=640:360:flags=bicubic,setsar=1,format=yuv420p[v1]"
     )
-    head = [*FFMPEG, *STRICT, "-threads", "3", "-copyts", *DOORS, "-i", "file:/dev/fd/7", "-filter_complex", graph]
+    head = [
+        *FFMPEG,
+        *STRICT,
+        "-threads",
+        "3",
+        "-filter_complex_threads",
+        "3",
+        "-copyts",
+        *DOORS,
+        "-i",
+        "file:/dev/fd/7",
+        "-filter_complex",
+        graph,
+    ]
     cap = words("-maxrate 2000000 -bufsize 3000000")
     expected = [*head, *output(0, "720p", 21, cap), *output(1, "360p", 23, [])]
     assert command.encode_video(planned(), Range(0, 3), JOB) == expected

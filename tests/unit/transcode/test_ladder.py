@@ -165,6 +165,7 @@ REFUSED = [
     pytest.param(probed("8192x8192"), Reason.INPUT_OVER_LIMITS, "8192x8192", id="pixel-bomb"),
     pytest.param(probed(audio=(STEREO,) * 64), Reason.INPUT_OVER_LIMITS, "65 streams", id="many-streams"),
     pytest.param(probed(rate="1", seconds=90_000), Reason.INPUT_OVER_LIMITS, "90000 s", id="too-long"),
+    pytest.param(probed(codec="unknown"), Reason.NOT_SUPPORTED, "not known", id="unknown-codec"),
     pytest.param(probed("0x0"), Reason.INPUT_DAMAGED, "no frame", id="no-size"),
 ]
 
