@@ -13,7 +13,7 @@ import structlog
 from narwhal_operator.core.observed import Key
 
 FIRST_RETRY: Final = 0.2
-RETRY_CAP: Final = 60.0
+RETRY_CAP: Final = 30.0
 """Seconds; a key whose pass failed comes again after FIRST_RETRY, doubled each time up to the cap."""
 ALWAYS: Final = ""
 """The cause of a key that must be looked at, whatever it was that changed."""

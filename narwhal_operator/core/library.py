@@ -15,7 +15,7 @@ from narwhal_operator.contract.outcome import Reason
 from narwhal_operator.core.announce import news_of
 from narwhal_operator.core.case import fault_of
 from narwhal_operator.core.history import parse_status
-from narwhal_operator.core.observed import Observed, Resource
+from narwhal_operator.core.observed import Observed, RefusalKind, Resource
 from narwhal_operator.core.plan import Action, CreateChild, DeleteChild, PatchChild, Plan
 from narwhal_operator.core.summary import State, Verdict, conditions_of
 from narwhal_operator.core.text import rfc3339
@@ -137,7 +137,8 @@ def _verdict(observed: Observed, spec: MediaLibrarySpec, statuses: tuple[ItemSta
     message = f"{done} of {len(phases)} titles are complete, {failed} failed."
     if observed.refusal is not None:
         refused = f"The API server refuses a child: {observed.refusal.message} {message}"
-        return Verdict(State.RECONCILING, Reason.POD_REFUSED, refused, "Active", requeue_after=_RETRY)
+        reason = Reason.INVALID_ORDER if observed.refusal.kind is RefusalKind.INVALID else Reason.POD_REFUSED
+        return Verdict(State.RECONCILING, reason, refused, "Active", requeue_after=_RETRY)
     if done == len(phases):
         return Verdict(State.COMPLETE, Reason.COMPLETED, message, COMPLETE)
     if done + failed == len(phases):

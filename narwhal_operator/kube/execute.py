@@ -44,8 +44,16 @@ class Execution:
 
     async def run(self, plan: Plan) -> None:
         """Do all of it. Raises `kube.errors`; whatever was done by then is found again by the next pass."""
+        refused: Refused | None = None
         for action in plan.actions:
-            await self._do(action)
+            try:
+                await self._do(action)
+            except Refused as error:
+                if not isinstance(action, CreateChild | PatchChild):
+                    raise
+                refused = refused or error  # one title that is refused does not keep the others waiting
+        if refused is not None:
+            raise refused
         for event in plan.events:
             await self._post(event)
         if plan.status is not None and plan.status != self._resource.status:

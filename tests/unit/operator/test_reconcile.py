@@ -116,6 +116,20 @@ async def test_a_resource_that_is_gone_is_forgotten() -> None:
     assert world.operator.queue._timers == {}
 
 
+async def test_a_title_that_is_refused_does_not_keep_the_others_waiting() -> None:
+    """A name that somebody else has: the library says so, the other titles are made."""
+    world = World()
+    await world.add("DownloadJob", "lib-a", b.download_spec())
+    titles = [{"name": n, "source": {"http": {"urls": [f"https://origin.example/{n}.mp4"]}}} for n in ("a", "b")]
+    await world.add("MediaLibrary", "lib", {"items": titles, "output": {"bucket": "media", "prefix": "lib"}})
+    await world.start()
+    await world.operator.once(Key("MediaLibrary", "media", "lib"))
+    status = world.api.objects[named("MediaLibrary", "media", "lib")]["status"]
+    assert "DownloadJob lib-a exists and belongs to somebody else" in status["conditions"][-1]["message"]
+    names = {obj["metadata"]["name"] for kind in ("DownloadJob", "TranscodingJob") for obj in world.api.of_kind(kind)}
+    assert names == {"lib-a", "lib-b"}
+
+
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
