@@ -25,7 +25,7 @@ from tests.integration.transcode.studio import (
 
 FILM_NTSC, NTSC = "24000/1001", "30000/1001"
 VFR = "select='not(eq(mod(n,7),3))*not(eq(mod(n,11),5))'"
-KINDS: list[tuple[str, Sequence[str], str, int, str]] = [
+KINDS: list[tuple[str, Sequence[str | Path], str, int, str]] = [
     # name, how it is made, file name, frames that must come out, a note that must be there
     ("24", args(picture(rate="24", seconds=3), X264), "in.mp4", 72, "no audio"),
     ("25", args(picture(), tone(), X264, AAC), "in.mp4", 80, ""),
@@ -68,7 +68,9 @@ KINDS: list[tuple[str, Sequence[str], str, int, str]] = [
 
 
 @pytest.mark.parametrize(("made", "name", "frames", "note"), [pytest.param(*kind[1:], id=kind[0]) for kind in KINDS])
-def test_a_legal_input_comes_out_whole(studio: Studio, made: Sequence[str], name: str, frames: int, note: str) -> None:
+def test_a_legal_input_comes_out_whole(
+    studio: Studio, made: Sequence[str | Path], name: str, frames: int, note: str
+) -> None:
     """Every rung plays to the exact number of frames; the gate found nothing; what was corrected is noted."""
     ffmpeg(*made, studio.input(name))
     spec = {"ladder": {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]}}
