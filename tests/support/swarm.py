@@ -72,7 +72,7 @@ class Tracker:
         self._server.server_close()
 
     def answer(self, path: str, host: str) -> bytes:
-        """The answer to an announce: those who have all and have not stopped.
+        """The answer to an announce: those who had all from the start and have not stopped.
 
         A worker that was killed is never named: to libtorrent one address is one peer, so that a dead one at the
         loopback would stand in for the living.
@@ -88,7 +88,7 @@ class Tracker:
         others = (self._peers[digest] - {me}) | set(self.always)
         if fields.get("event") == "stopped":
             self._peers[digest].discard(me)
-        elif fields.get("left") == "0":
+        elif fields.get("left") == "0" and fields.get("event") == "started":
             self._peers[digest].add(me)
         compact = b"".join(socket.inet_aton(peer) + port.to_bytes(2, "big") for peer, port in sorted(others))
         found: Any = {b"interval": 2, b"min interval": 1, b"peers": compact}

@@ -66,13 +66,14 @@ async def test_peers_without_the_missing_pieces_are_a_stall(place: Place, tracke
     (partial / "film.mkv").write_bytes(half)
     order = place.order({"magnet": torrent.magnet(tracker.url), "stallTimeout": "5s"})
 
-    with Seeder(torrent, [tracker.url], folder=partial):
+    with Seeder(torrent, folder=partial) as half_seeder:
+        tracker.always = [("127.0.0.1", half_seeder.port)]
         first = await fetch(order, tmp_path / "one")
 
     assert first.reason is Reason.TORRENT_STALLED
     assert f"{len(FILM) - len(half)} bytes are missing: none of 1 connected peers has what is missing" in first.message
     assert place.objects() == {}
-    tracker.forget()
+    tracker.always = []
     with Seeder(torrent, [tracker.url]) as seeder:
         second = await fetch(order, tmp_path / "two")
 

@@ -22,7 +22,7 @@ from workers.download.torrent.library import lt
 from workers.download.torrent.origin import Origin, files_of
 from workers.download.torrent.patience import Patience, Sight, no_metadata, stalled
 from workers.download.torrent.publish import Publisher
-from workers.download.torrent.record import Record, choice_of
+from workers.download.torrent.record import Made, record_of
 from workers.download.torrent.swarm import STORED, Status, Swarm
 
 TICK_SECONDS: Final = 0.1
@@ -62,8 +62,8 @@ class Engine:
         self._total = 0
         self._before = 0
 
-    def run(self) -> Record:
-        """The record of all objects. Raises WorkError, and StoppedError when told to stop."""
+    def run(self) -> tuple[Made, ...]:
+        """All objects, the main one first. Raises WorkError, and StoppedError when told to stop."""
         try:
             return self._run()
         except WorkError as error:
@@ -71,7 +71,7 @@ class Engine:
                 self._discard()
             raise
 
-    def _run(self) -> Record:
+    def _run(self) -> tuple[Made, ...]:
         params = self._params()
         chosen, layout = self._plan(params)
         keeping = self._start(params, chosen, layout)
@@ -81,12 +81,12 @@ class Engine:
             self._leave(keeping)
             raise
         self._job.tell("Verifying", self._progress(self._swarm.status()))
-        record = keeping.finish()
+        made = keeping.finish()
         self._seed()
         self._swarm.remove()
         self._keep.clear()
         self._keep.room.clear_others()
-        return record
+        return made
 
     def _params(self) -> "lt.add_torrent_params":
         """What to add the torrent with, metadata in it: from the .torrent file, the room, or the swarm."""
@@ -137,10 +137,9 @@ class Engine:
 
     def _start(self, params: "lt.add_torrent_params", chosen: tuple[Chosen, ...], layout: Layout) -> Keeping:
         """Puts back what is kept and joins the swarm for the rest."""
-        record = self._record(chosen)
-        made = {item.key for item in record.made}
-        for item in record.made:
-            self._keep.forget(item.index)
+        made = self._made(chosen)
+        for item in made.values():
+            self._keep.forget(item.entry.index)
         missing = [item.file for item in chosen if item.key not in made]
         self._before = self._total - sum(file.size for file in missing)
         self._keep.check_space(sum(file.size for file in missing))
@@ -162,20 +161,18 @@ class Engine:
         )
         self._swarm.add(params, places, self._keep.directory, limit=limit)
         publisher = Publisher(self._keep, self._job.order.head, self._job.origin.name, self._job.wanted)
-        return Keeping(self._swarm, publisher, layout, chosen, record)
+        return Keeping(self._swarm, publisher, layout, chosen, made.values())
 
-    def _record(self, chosen: tuple[Chosen, ...]) -> Record:
-        """What is known of these files in the store; an interrupted upload of an earlier attempt is removed."""
-        room, head = self._keep.room, self._job.order.head
-        keys = tuple(item.key for item in chosen)
-        fresh = Record(head.uid, self._job.origin.name, choice_of(self._job.order), keys)
-        known = room.record()
-        if known is None or replace(known, made=()) != fresh:
-            room.write_record(fresh)
-            return fresh
-        made = tuple(item for item in known.made if item.is_still(room.store.head(room.bucket, item.key)))
-        room.abort_uploads(set(keys) - {item.key for item in made})
-        return replace(fresh, made=made)
+    def _made(self, chosen: tuple[Chosen, ...]) -> dict[str, Made]:
+        """The files that are objects already; an interrupted upload of an earlier attempt is removed."""
+        room = self._keep.room
+        record = record_of(self._job.order, self._job.origin.name, chosen)
+        if room.record() != record:
+            room.write_record(record)
+        made = room.made(record)
+        missing = {entry.key for entry in record.files} - made.keys()
+        room.abort_uploads(self._job.order.destination.key, missing)
+        return made
 
     def _download(self, keeping: Keeping) -> None:
         """Until every chosen file is whole. Raises WorkError(TorrentStalled | ScratchFull | …), StoppedError."""

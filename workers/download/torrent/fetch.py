@@ -1,6 +1,7 @@
 """The way in: a torrent source from order to outcome, and the sweep of what unfinished attempts left."""
 
 import asyncio
+from collections.abc import Sequence
 from threading import Event
 
 from narwhal_operator.contract.base import seconds_of
@@ -16,7 +17,7 @@ from workers.download.torrent.engine import Engine, Job
 from workers.download.torrent.keep import open_keep
 from workers.download.torrent.library import require
 from workers.download.torrent.origin import Origin, open_origin
-from workers.download.torrent.record import Record, choice_of
+from workers.download.torrent.record import Made, artifact_of, choice_of
 from workers.download.torrent.room import Room
 from workers.download.torrent.sweep import sweep
 
@@ -51,7 +52,7 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     return _result(await _run(job), order, places)
 
 
-async def _run(job: Job) -> Record:
+async def _run(job: Job) -> tuple[Made, ...]:
     """The engine in its thread. When cancelled, gives it the time to keep what has arrived (the harness bounds it)."""
     work = asyncio.ensure_future(asyncio.to_thread(lambda: Engine(job).run()))
     try:
@@ -67,16 +68,16 @@ async def _run(job: Job) -> Record:
 def _known(room: Room, order: DownloadOrder, origin: Origin) -> Artifact | None:
     """The artifact if every object is there as it was made: an info hash names its content for ever."""
     record = room.record()
-    if record is None or not record.complete or (record.torrent, record.choice) != (origin.name, choice_of(order)):
+    if record is None or (record.torrent, record.choice) != (origin.name, choice_of(order)):
         return None
-    if not all(item.is_still(room.store.head(room.bucket, item.key)) for item in record.made):
+    made = room.made(record)
+    if len(made) < len(record.files):
         return None
-    return record.artifact(room.bucket)
+    return artifact_of(room.bucket, [made[entry.key] for entry in record.files])
 
 
-def _result(record: Record, order: DownloadOrder, places: Places) -> Result:
-    artifact = record.artifact(order.destination.bucket)
-    count = len(record.keys)
-    what = f"{count} files of the torrent are" if count > 1 else "The file of the torrent is"
+def _result(made: Sequence[Made], order: DownloadOrder, places: Places) -> Result:
+    artifact = artifact_of(order.destination.bucket, made)
+    what = f"{len(made)} files of the torrent are" if len(made) > 1 else "The file of the torrent is"
     refused = f" Places that were refused: {len(places.refused)}; {places.refused[0].message}" if places.refused else ""
     return Result(message=f"{what} in {order.destination.bucket}.{refused}", artifact=artifact)

@@ -4,7 +4,7 @@ The thread of the session decides when and takes the snapshot; the bytes are rea
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -14,7 +14,7 @@ from workers.download.torrent.choice import Chosen
 from workers.download.torrent.chunks import CHUNK_BYTES
 from workers.download.torrent.layout import Layout, Span
 from workers.download.torrent.publish import Publisher
-from workers.download.torrent.record import Record
+from workers.download.torrent.record import Made
 from workers.download.torrent.swarm import Swarm
 
 KEEP_SECONDS: Final = 15.0
@@ -27,14 +27,14 @@ class Keeping:
     """The pieces that are kept, the files that are objects, and the work under way."""
 
     def __init__(
-        self, swarm: Swarm, publisher: Publisher, layout: Layout, chosen: Sequence[Chosen], record: Record
+        self, swarm: Swarm, publisher: Publisher, layout: Layout, chosen: Sequence[Chosen], made: Iterable[Made]
     ) -> None:
-        self.record = record
         self._swarm = swarm
         self._publisher = publisher
         self._keep = publisher.keep
         self._layout = layout
         self._chosen = chosen
+        self._made = {item.entry.key: item for item in made}
         self._kept: set[int] = set()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._job: Future[None] | None = None
@@ -64,15 +64,15 @@ class Keeping:
             self._snapshot = self._swarm.pieces()
             self._swarm.flush()
 
-    def finish(self) -> Record:
-        """Waits for what is under way, then publishes what is left. Raises WorkError."""
+    def finish(self) -> tuple[Made, ...]:
+        """Waits for what is under way, then publishes what is left; all objects. Raises WorkError."""
         if self._job is not None:
             self._tolerate(self._job)
         self._swarm.flush_now()
         for item in self._chosen:
             self._publish(item)
         self._pool.shutdown()
-        return self.record
+        return tuple(self._made[item.key] for item in self._chosen)
 
     def leave(self) -> None:
         """Told to stop: keeps what one write can keep, the resume data first. Raises WorkError."""
@@ -112,15 +112,13 @@ class Keeping:
 
     def _new(self, have: Sequence[bool]) -> list[int]:
         """Pieces that hold bytes of files that are no objects yet, and are not kept."""
-        made = {item.key for item in self.record.made}
-        open_files = [item.file for item in self._chosen if item.key not in made]
+        open_files = [item.file for item in self._chosen if item.key not in self._made]
         needed = {piece for file in open_files for piece in self._layout.pieces_of(file)}
         return sorted(piece for piece in needed - self._kept if have[piece])
 
     def _publish(self, item: Chosen) -> None:
-        if all(made.key != item.key for made in self.record.made):
-            self.record = self.record.plus(self._publisher.publish(item))
-            self._keep.room.write_record(self.record)
+        if item.key not in self._made:
+            self._made[item.key] = self._publisher.publish(item)
 
     def _tolerate(self, job: Future[None]) -> None:
         """A store that is away for a moment costs no attempt: what was not kept is tried again later."""

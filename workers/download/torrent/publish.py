@@ -11,7 +11,7 @@ from workers.download.digest import Digests, Wanted
 from workers.download.sniff import HEAD_BYTES, media_type
 from workers.download.torrent.choice import Chosen
 from workers.download.torrent.keep import Keep
-from workers.download.torrent.record import Made
+from workers.download.torrent.record import Entry, Made, metadata_of
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 
@@ -34,15 +34,10 @@ class Publisher:
         with scratch_errors(path):
             path.touch()  # libtorrent makes no file of 0 bytes that it had nothing to check in
         sha256, head = self._digest(path, chosen)
-        content_type = media_type(head, "", chosen.file.path)
-        metadata = {
-            "narwhal-uid": self.head.uid,
-            "narwhal-work": self.head.work_digest,
-            "narwhal-sha256": sha256,
-            "narwhal-torrent": self.torrent,
-        }
-        found = self.keep.publish(chosen.file.index, chosen.key, content_type, metadata)
-        return Made(chosen.file.index, chosen.key, chosen.file.size, sha256, found.etag, content_type)
+        entry = Entry(chosen.file.index, chosen.key, chosen.file.size)
+        made = Made(entry, self.head.uid, sha256, media_type(head, "", chosen.file.path))
+        self.keep.publish(entry.index, entry.key, made.content_type, metadata_of(self.head, self.torrent, made))
+        return made
 
     def _digest(self, path: Path, chosen: Chosen) -> tuple[str, bytes]:
         digests, size, first = Digests(self.wanted), 0, b""

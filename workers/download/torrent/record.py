@@ -1,75 +1,76 @@
-"""What is known in the store of a torrent: which files it becomes, and which of them are objects already."""
+"""What is known in the store of a torrent: a record of the objects it becomes, and on each object whose it is.
+
+The record is written once, before the first object; which of them are there the objects say themselves. So a kill
+between any two writes leaves nothing that has to agree with something else.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from narwhal_operator.contract.download import FILES_LISTED, Artifact, ArtifactFile
 from narwhal_operator.contract.naming import digest_of
-from narwhal_operator.contract.order import DownloadOrder
+from narwhal_operator.contract.order import DownloadOrder, OrderHead
 from workers.common.store import ObjectInfo
+from workers.download.torrent.choice import Chosen
 
 FORMAT: Final = 1
 RECORD_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of a record: a thousand files with the longest keys are 3 MB."""
+"""Bytes of a record: a thousand files with the longest keys are 1.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A file that is an object."""
+class Entry:
+    """A file of the torrent by its number, and the object it becomes."""
 
     index: int
     key: str
     size: int
-    sha256: str
-    etag: str
-    content_type: str
 
-    def is_still(self, found: ObjectInfo | None) -> bool:
-        """Whether the object in the store is the one that was made."""
-        return found is not None and (found.etag, found.size) == (self.etag, self.size)
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that is an object, and the resource that made it."""
+
+    entry: Entry
+    uid: str
+    sha256: str
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`keys` are those that become objects, the main one first; `made` those that have; `choice` what was asked for."""
+    """Which files of which torrent become objects, the main one first; `choice` is what was asked for."""
 
     uid: str
     torrent: str
     choice: str
-    keys: tuple[str, ...]
-    made: tuple[Made, ...] = ()
+    files: tuple[Entry, ...]
 
-    @property
-    def complete(self) -> bool:
-        """Whether every key is an object."""
-        return {item.key for item in self.made} == set(self.keys)
+    def made(self, entry: Entry, found: ObjectInfo | None) -> Made | None:
+        """The file as an object, if this is it: an info hash and a number name a file's content for ever.
 
-    def plus(self, item: Made) -> "Record":
-        """The record with another object, in place of one of its key."""
-        return replace(self, made=(*(made for made in self.made if made.key != item.key), item))
-
-    def artifact(self, bucket: str) -> Artifact:
-        """The artifact of a complete record: the main object, and of several all that a status lists."""
-        by_key = {item.key: item for item in self.made}
-        main = by_key[self.keys[0]]
-        several = len(self.keys) > 1
-        listed = [by_key[key] for key in self.keys[:FILES_LISTED]]
-        files = [ArtifactFile(key=item.key, size=item.size, sha256=item.sha256) for item in listed]
-        return Artifact(
-            bucket=bucket,
-            key=main.key,
-            size=main.size,
-            sha256=main.sha256,
-            content_type=main.content_type,
-            files=files if several else None,
-            file_count=len(self.keys) if several else None,
-        )
+        The metadata goes with the object: who replaces it by another one replaces that too.
+        """
+        if found is None or found.size != entry.size:
+            return None
+        said = found.metadata
+        sha256 = said.get("narwhal-sha256", "")
+        if (said.get("narwhal-torrent"), said.get("narwhal-file"), len(sha256)) != (self.torrent, str(entry.index), 64):
+            return None
+        # The type too is what the object says: some stores (SeaweedFS) put another one where it says little.
+        return Made(entry, said.get("narwhal-uid", ""), sha256, said.get("narwhal-type", ""))
 
     def text(self) -> bytes:
         """The record as its object holds it."""
         return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True).encode()
+
+
+def record_of(order: DownloadOrder, torrent: str, chosen: Iterable[Chosen]) -> Record:
+    """The record of chosen files."""
+    files = tuple(Entry(item.file.index, item.key, item.file.size) for item in chosen)
+    return Record(order.head.uid, torrent, choice_of(order), files)
 
 
 def choice_of(order: DownloadOrder) -> str:
@@ -82,25 +83,49 @@ def choice_of(order: DownloadOrder) -> str:
     return digest_of([place, patterns, checksum, spec.max_bytes], 32)
 
 
+def metadata_of(head: OrderHead, torrent: str, made: Made) -> Mapping[str, str]:
+    """What an object says of itself."""
+    return {
+        "narwhal-uid": head.uid,
+        "narwhal-work": head.work_digest,
+        "narwhal-sha256": made.sha256,
+        "narwhal-type": made.content_type,
+        "narwhal-torrent": torrent,
+        "narwhal-file": str(made.entry.index),
+    }
+
+
+def artifact_of(bucket: str, made: Sequence[Made]) -> Artifact:
+    """The artifact of all objects, the main one first: of several it lists as many as a status may."""
+    main = made[0]
+    listed = made[:FILES_LISTED] if len(made) > 1 else ()
+    files = [ArtifactFile(key=item.entry.key, size=item.entry.size, sha256=item.sha256) for item in listed]
+    return Artifact(
+        bucket=bucket,
+        key=main.entry.key,
+        size=main.entry.size,
+        sha256=main.sha256,
+        content_type=main.content_type,
+        files=files or None,
+        file_count=len(made) if files else None,
+    )
+
+
 def parse_record(text: bytes) -> Record | None:
     """The record in an object's bytes; None for anything but a whole one of this format."""
     try:
         found: Any = json.loads(text)
         if found.pop("format") != FORMAT:
             return None
-        made = tuple(_made(item) for item in found["made"])
-        record = Record(**{**found, "keys": tuple(map(str, found["keys"])), "made": made})
+        files = tuple(_entry(item) for item in found.pop("files"))
+        record = Record(**{name: str(value) for name, value in found.items()}, files=files)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    known = {item.key for item in made} <= set(record.keys) and bool(record.keys)
-    return record if known else None
+    return record if files else None
 
 
-def _made(item: Mapping[str, Any]) -> Made:
-    made = Made(**item)
-    texts = (made.key, made.sha256, made.etag, made.content_type)
-    if not all(isinstance(text, str) for text in texts) or len(made.sha256) != 64:
-        raise ValueError("no digest")
-    if type(made.index) is not int or type(made.size) is not int:
-        raise ValueError("no number")
-    return made
+def _entry(item: Mapping[str, Any]) -> Entry:
+    entry = Entry(**item)
+    if type(entry.index) is not int or type(entry.size) is not int or not isinstance(entry.key, str):
+        raise TypeError("no entry")
+    return entry

@@ -1,16 +1,17 @@
 """A torrent's room in the store, at `.narwhal/torrents/UID/TORRENT/`: record, resume data, chunks of pieces."""
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
 from narwhal_operator.contract.naming import digest_of
-from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.store import PRIVATE, ObjectStore
 from workers.download.torrent.chunks import OBJECT_LIMIT
-from workers.download.torrent.record import RECORD_LIMIT, Record, parse_record
+from workers.download.torrent.record import RECORD_LIMIT, Made, Record, parse_record
 
 RESUME_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of resume data: the metadata twice (hashes of version 2), and peers."""
+_CHUNK: Final = re.compile(r"/chunk-[0-9]{8}$")
 _BYTES: Final = "application/octet-stream"
 
 
@@ -32,6 +33,11 @@ class Room:
         text = self._read("record.json", RECORD_LIMIT)
         return None if text is None else parse_record(text)
 
+    def made(self, record: Record) -> dict[str, Made]:
+        """The files of a record that are objects, by key."""
+        found = (record.made(entry, self.store.head(self.bucket, entry.key)) for entry in record.files)
+        return {item.entry.key: item for item in found if item is not None}
+
     def write_record(self, record: Record) -> None:
         """Replaces the record."""
         self.store.put(self.bucket, f"{self.prefix}record.json", record.text(), content_type="application/json")
@@ -47,7 +53,7 @@ class Room:
     def chunks(self) -> Iterator[str]:
         """Keys of the chunks, oldest first."""
         for info in self.store.list(self.bucket, f"{self.prefix}chunk-"):
-            if info.size <= OBJECT_LIMIT:
+            if 0 < info.size <= OBJECT_LIMIT and _CHUNK.search(info.key):
                 yield info.key
 
     def read_chunk(self, key: str) -> bytes:
@@ -73,20 +79,18 @@ class Room:
         others = [info.key for info in self.store.list(self.bucket, home) if not info.key.startswith(self.prefix)]
         self.store.delete(self.bucket, others)
 
-    def abort_uploads(self, keys: Collection[str]) -> None:
-        """Removes what a killed process left of multipart uploads to these keys."""
-        for key in keys:
-            for upload in self.store.list_uploads(self.bucket, key):
-                if upload.key == key:
-                    self.store.abort_upload(self.bucket, key, upload.upload_id)
+    def abort_uploads(self, prefix: str, keys: Collection[str]) -> None:
+        """Removes what a killed process left of multipart uploads to these keys, which all have the prefix."""
+        for upload in self.store.list_uploads(self.bucket, prefix):
+            if upload.key in keys:
+                self.store.abort_upload(self.bucket, upload.key, upload.upload_id)
 
     def _read(self, name: str, limit: int) -> bytes | None:
-        try:
-            return self.store.read(self.bucket, self.prefix + name, 0, limit)
-        except WorkError as error:
-            if error.reason is Reason.INPUT_NOT_FOUND:
-                return None
-            raise
+        # Asked for first: a range of an object of 0 bytes is an error in S3.
+        found = self.store.head(self.bucket, self.prefix + name)
+        if found is None or not 0 < found.size <= limit:
+            return None
+        return self.store.read(self.bucket, found.key, 0, found.size)
 
 
 def number_of(key: str) -> int:

@@ -2,7 +2,7 @@
 
 from narwhal_operator.contract.order import DownloadOrder
 from workers.common.store import ObjectStore
-from workers.download.torrent.record import RECORD_LIMIT, Record, parse_record
+from workers.download.torrent.record import RECORD_LIMIT, parse_record
 from workers.download.torrent.room import Room, home_of
 
 
@@ -12,28 +12,23 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
     A torrent that is finished stays: its files are what was asked for, and its record says so.
     """
     bucket, uid = order.destination.bucket, order.head.uid
-    home = home_of(uid)
-    held = {info.key: info.size for info in store.list(bucket, home)}
-    gone: list[str] = []
+    held = {info.key: info.size for info in store.list(bucket, home_of(uid))}
     files = 0
     for key in [key for key in held if key.endswith("/record.json")]:
-        record = parse_record(store.read(bucket, key, 0, RECORD_LIMIT))
-        if record is not None and record.complete:
+        record = parse_record(store.read(bucket, key, 0, RECORD_LIMIT)) if held[key] else None
+        if record is None:
+            continue
+        room = Room(store, bucket, uid, record.torrent)
+        made = room.made(record)
+        if len(made) == len(record.files):
             del held[key]
-        elif record is not None and record.uid == uid:
-            files += _sweep_files(store, bucket, record)
-    gone = list(held)
-    store.delete(bucket, gone)
-    if not gone and not files:
+            continue
+        room.abort_uploads(order.destination.key, {entry.key for entry in record.files})
+        ours = [key for key, item in made.items() if item.uid == uid]
+        store.delete(bucket, ours)
+        files += len(ours)
+    store.delete(bucket, held)
+    if not held and not files:
         return ""
-    return (
-        f"{len(gone)} objects of Narwhal's own ({sum(held.values())} bytes) and {files} files of an unfinished torrent"
-    )
-
-
-def _sweep_files(store: ObjectStore, bucket: str, record: Record) -> int:
-    """Removes the objects of a record that are still those that were made, and uploads to the others; how many."""
-    Room(store, bucket, record.uid, record.torrent).abort_uploads(record.keys)
-    ours = [item.key for item in record.made if item.is_still(store.head(bucket, item.key))]
-    store.delete(bucket, ours)
-    return len(ours)
+    own = f"{len(held)} objects of Narwhal's own ({sum(held.values())} bytes)"
+    return f"{own} and {files} files of an unfinished torrent"
