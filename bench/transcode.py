@@ -25,8 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from clip import SECONDS, clip
-
+from bench.clip import SECONDS, clip
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server, seaweed
 from workers.transcode import command, ladder, probe
@@ -57,7 +56,16 @@ class Bench:
         manifest.write_text(json.dumps(job(f"run-{self.runs}")))
         narwhal = Path(sys.executable).with_name("narwhal")
         address = self.s3.endpoint.removeprefix("http://")
-        argv = [narwhal, "run", "-f", manifest, "--store", f"s3://{address}?tls=false&region=us-east-1", "-o", "json"]
+        argv: list[str | Path] = [
+            narwhal,
+            "run",
+            "-f",
+            manifest,
+            "--store",
+            f"s3://{address}?tls=false&region=us-east-1",
+            "-o",
+            "json",
+        ]
         credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         with (self.work / "narwhal.log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, **credentials})

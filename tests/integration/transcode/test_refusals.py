@@ -47,7 +47,10 @@ def flipped(how: str, *, seed: int = 1) -> Maker:
 
 
 def text(content: str) -> Maker:
-    return lambda path, _: path.write_text(content) and None
+    def make(path: Path, _: Path) -> None:
+        path.write_text(content)
+
+    return make
 
 
 def made(*arguments: str) -> Maker:
