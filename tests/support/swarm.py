@@ -20,7 +20,6 @@ SETTINGS: Final = {
     "enable_upnp": False,
     "enable_natpmp": False,
     "webtorrent_stun_server": "",
-    "listen_interfaces": "127.0.0.1:0",
     "stop_tracker_timeout": 1,
     "allow_multiple_connections_per_ip": True,
 }
@@ -155,8 +154,10 @@ class Seeder:
         rate: int = 0,
         folder: Path | None = None,
         unchecked: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
-        self._session = lt.session(lt.session_params(cast("lt.settings_pack", SETTINGS)))
+        settings = {**SETTINGS, "listen_interfaces": f"{host}:0"}
+        self._session = lt.session(lt.session_params(cast("lt.settings_pack", settings)))
         flags = lt.torrent_flags
         params = lt.load_torrent_buffer(torrent.data)
         params.save_path = str(folder or torrent.folder)
@@ -187,6 +188,11 @@ class Seeder:
     def uploaded(self) -> int:
         """Bytes of files it has sent."""
         return self.handle.status().total_payload_upload
+
+    @property
+    def downloaded(self) -> int:
+        """Bytes of files it has got, where it did not have all."""
+        return self.handle.status().total_wanted_done
 
     def set_rate(self, rate: int) -> None:
         """Changes how fast it sends; 0: without limit."""
