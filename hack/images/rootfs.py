@@ -48,6 +48,10 @@ class MissingLibraryError(Exception):
     """A file of the image needs a library that is not there."""
 
 
+class MissingLicenceError(Exception):
+    """A package may not be shipped without its licence."""
+
+
 def main() -> int:
     """Collect what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,18 +127,32 @@ def drop_repeated(into: Path, beneath: Path) -> None:
 
 
 def record_packages(copied: Iterable[Path], into: Path) -> None:
-    """Keeps the licence and the record of each Debian package a file comes from."""
+    """Keeps the licence and the record of each Debian package a file comes from; raises MissingLicenceError."""
     records = into / "var/lib/dpkg/status.d"
     records.mkdir(parents=True, exist_ok=True)
     for package in sorted(packages_of(copied)):
-        record = subprocess.run(["/usr/bin/dpkg-query", "-s", package], capture_output=True, check=True).stdout
         name = package.split(":")[0]
-        (records / name).write_bytes(record)
-        licence = Path("/usr/share/doc") / name / "copyright"
-        if licence.exists():  # libgcc-s1 and its like link to the licence of a package they come with
-            target = into / licence.relative_to("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(licence, target)
+        (records / name).write_text(dpkg_query("-s", package))
+        target = into / "usr/share/doc" / name / "copyright"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(licence_of(package), target)
+
+
+def licence_of(package: str) -> Path:
+    """The licence of a package: its own, or that of a package of the same source, which it links to (libgcc-s1)."""
+    source = dpkg_query("-W", "-f", "${source:Package}", package)
+    kin = dpkg_query("-W", "-f", "${binary:Package} =${source:Package}=\n").splitlines()
+    names = [package, *(line.split()[0] for line in kin if line.endswith(f"={source}="))]
+    licences = [Path("/usr/share/doc", name.split(":")[0], "copyright") for name in names]
+    found = next((licence for licence in licences if licence.exists()), None)
+    if found is None:
+        raise MissingLicenceError(f"{package} (source {source}) has no copyright file")
+    return found
+
+
+def dpkg_query(*arguments: str, check: bool = True) -> str:
+    """The output of dpkg-query."""
+    return subprocess.run(["/usr/bin/dpkg-query", *arguments], capture_output=True, text=True, check=check).stdout
 
 
 def packages_of(paths: Iterable[Path]) -> set[str]:
@@ -142,7 +160,7 @@ def packages_of(paths: Iterable[Path]) -> set[str]:
     names = [
         name for path in paths for name in (str(path), str(path).removeprefix("/usr")) if not name.startswith("/venv")
     ]
-    found = subprocess.run(["/usr/bin/dpkg-query", "-S", *names], capture_output=True, text=True, check=False).stdout
+    found = dpkg_query("-S", *names, check=False)  # it fails when it knows one of two names of a file, too
     return {line.rsplit(": ", 1)[0] for line in found.splitlines() if not line.startswith("diversion ")}
 
 
