@@ -10,7 +10,7 @@ import pytest
 from tests.cluster import images
 from tests.cluster.command_line import image_archives
 
-BUDGET: Final = {"operator": 110, "download": 95, "transcode": 330}
+BUDGET: Final = {"operator": 110, "download": 75, "transcode": 330}
 """Megabytes, uncompressed; what comes in is weighed. All but 70 MB of transcode is Debian's FFmpeg and its libraries."""
 MODULES: Final = {
     "operator": {"narwhal_operator"},
@@ -85,7 +85,7 @@ def test_an_image_has_only_the_packages_it_runs(name: str, image: Image) -> None
     at = "venv/lib/python3.11/site-packages/"
     packages = {path.removeprefix(at).partition("/")[0] for path in image[1] if path.startswith(at)}
     assert packages & {"narwhal_operator", "workers", "narwhal_cli"} == MODULES[name]
-    assert any(package.startswith("libtorrent") for package in packages) == (name == "download")
+    assert name == "download" or not any(package.startswith("libtorrent") for package in packages)
     assert ("kopf" in packages) == (name == "operator")
     assert "pip" not in packages
 
