@@ -57,6 +57,6 @@ def test_a_deletion_while_it_is_down_goes_on_when_it_is_back(plane: Plane, names
     plane.gone(DLJ, namespace, "bbb")
 
 
-def test_told_to_stop_it_ends_at_once_with_0(operator: Operator) -> None:
+def test_told_to_stop_it_ends_with_0(operator: Operator) -> None:
     """SIGTERM, as the kubelet sends it."""
     assert operator.stop() == 0
