@@ -18,7 +18,7 @@ def bench(home: Path, programs: dict[str, str], *names: str) -> "subprocess.Comp
     shutil.copy(RUNNER, home / "hack/bench")
     for name, text in programs.items():
         (home / f"bench/{name}.py").write_text(text)
-    argv = [sys.executable, home / "hack/bench", *names]
+    argv = [sys.executable, str(home / "hack/bench"), *names]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
