@@ -147,7 +147,7 @@ def planned(film: Path) -> Plan:
     """The worker's own plan for the clip."""
     given = probe.open_input(film, film.name)
     with given.file:
-        info, _ = asyncio.run(probe.examine(given))
+        info = asyncio.run(probe.examine(given))
     return ladder.plan(info, TranscodeOptions())
 
 

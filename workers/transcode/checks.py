@@ -11,10 +11,10 @@ from xml.etree import ElementTree as ET
 
 from workers.transcode.boxes import IDR
 from workers.transcode.layout import INIT, MEDIA, segment_name
-from workers.transcode.package import GROUP, frame_rate, variant_bandwidths, variant_codecs
-from workers.transcode.plan import AAC_FRAME, Plan
+from workers.transcode.package import GROUP, Pointers, frame_rate, variant_bandwidths, variant_codecs
+from workers.transcode.plan import AAC_FRAME
 from workers.transcode.playlist import Entry, Playlist, PlaylistError, attributes, parse
-from workers.transcode.rendition import Rendition, target_duration
+from workers.transcode.rendition import Rendition, Title
 
 ROUNDING: Final = Fraction(1, 1_000_000)
 """What six decimals of EXTINF may be off."""
@@ -34,28 +34,20 @@ class Object:
 class Package:
     """The facts: what was planned, what is stored, what the playlists say."""
 
-    plan: Plan
+    title: Title
     root: str
     """The version's prefix as the pointers write it."""
-    videos: Sequence[Rendition]
-    audios: Sequence[Rendition]
     objects: Mapping[str, Object]
     """Listed below the version's prefix, by path."""
     playlists: Mapping[str, str]
     """Stored media playlists, by path."""
-    master: str
+    pointers: Pointers
     """What will be published."""
-    manifest: str | None = None
-
-    @property
-    def renditions(self) -> Sequence[Rendition]:
-        """All of them."""
-        return (*self.videos, *self.audios)
 
 
 def stored(package: Package) -> Iterator[str]:
     """Each segment is stored as it was read back: there, of its size, and untouched since."""
-    for rendition in package.renditions:
+    for rendition in package.title.renditions:
         for segment in rendition.segments:
             path = f"{rendition.path}/{segment_name(segment.index)}"
             found = package.objects.get(path)
@@ -71,7 +63,7 @@ def stored(package: Package) -> Iterator[str]:
 
 def continuous(package: Package) -> Iterator[str]:
     """Each segment starts where the one before it ends; the first at 0."""
-    for rendition in package.renditions:
+    for rendition in package.title.renditions:
         expected = 0
         for number, segment in enumerate(rendition.segments):
             if segment.index != number or segment.fragment.start != expected:
@@ -89,17 +81,17 @@ def continuous(package: Package) -> Iterator[str]:
 
 def complete(package: Package) -> Iterator[str]:
     """Each rung has every frame of the source, each track every packet."""
-    for video in package.videos:
-        if video.samples() != package.plan.timeline.frames:
-            yield f"{video.path} has {video.samples()} frames of {package.plan.timeline.frames}"
-    for audio in package.audios:
+    for video in package.title.videos:
+        if video.samples() != package.title.plan.timeline.frames:
+            yield f"{video.path} has {video.samples()} frames of {package.title.plan.timeline.frames}"
+    for audio in package.title.audios:
         if audio.audio and audio.samples() != audio.audio.packets:
             yield f"{audio.path} has {audio.samples()} packets of {audio.audio.packets}"
 
 
 def independent(package: Package) -> Iterator[str]:
     """Each video segment starts with an IDR picture."""
-    for video in package.videos:
+    for video in package.title.videos:
         for segment in video.segments:
             if not segment.fragment.idr:
                 yield f"{video.path}/{segment_name(segment.index)} does not start with an IDR picture (NAL type {IDR})"
@@ -107,18 +99,18 @@ def independent(package: Package) -> Iterator[str]:
 
 def aligned(package: Package) -> Iterator[str]:
     """Segments of all rungs start and end at the same times."""
-    first = package.videos[0]
+    first = package.title.videos[0]
     times = [(segment.fragment.start, segment.fragment.duration) for segment in first.segments]
-    for video in package.videos[1:]:
+    for video in package.title.videos[1:]:
         if [(segment.fragment.start, segment.fragment.duration) for segment in video.segments] != times:
             yield f"segments of {video.path} are not those of {first.path}"
 
 
 def lasting(package: Package) -> Iterator[str]:
     """All renditions last as long as the source, up to a frame of theirs."""
-    line = package.plan.timeline
+    line = package.title.plan.timeline
     margin = 1 / line.rate
-    for rendition in package.renditions:
+    for rendition in package.title.renditions:
         packet = Fraction(AAC_FRAME, rendition.track.timescale) if rendition.audio and rendition.track else Fraction(0)
         if abs(rendition.duration() - line.duration) > max(margin, packet):
             yield f"{rendition.path} lasts {float(rendition.duration()):.3f} s, the source {float(line.duration):.3f} s"
@@ -126,21 +118,21 @@ def lasting(package: Package) -> Iterator[str]:
 
 def shaped(package: Package) -> Iterator[str]:
     """The init segments say what was planned: size, codec, timescale."""
-    for video in package.videos:
+    for video in package.title.videos:
         track, rung = video.track, video.rung
         if track is None or rung is None or (track.width, track.height) != (rung.width, rung.height):
             yield f"{video.path}/{INIT} is not {rung.width if rung else 0}x{rung.height if rung else 0}: {track}"
-        elif not track.codec.startswith("avc1.") or track.timescale != package.plan.timeline.timescale:
+        elif not track.codec.startswith("avc1.") or track.timescale != package.title.plan.timeline.timescale:
             yield f"{video.path}/{INIT} has codec {track.codec} and timescale {track.timescale}"
-    for audio in package.audios:
+    for audio in package.title.audios:
         if audio.track is None or audio.audio is None or audio.track.channels != audio.audio.channels:
             yield f"{audio.path}/{INIT} is not the planned track: {audio.track}"
 
 
 def media_playlists(package: Package) -> Iterator[str]:
     """Each media playlist lists each segment, once and in order, with its true duration, and says what it must."""
-    target = target_duration(package.renditions)
-    for rendition in package.renditions:
+    target = package.title.target
+    for rendition in package.title.renditions:
         path = f"{rendition.path}/{MEDIA}"
         try:
             found = parse(package.playlists.get(path, ""))
@@ -180,38 +172,40 @@ def _entries(rendition: Rendition, entries: Sequence[Entry]) -> Iterator[str]:
 def master_playlist(package: Package) -> Iterator[str]:
     """The master lists each rung once, with attributes that are true of the bytes, and each track of its audio group."""
     try:
-        found = parse(package.master)
+        found = parse(package.pointers.master)
         groups = [attributes(text) for text in found.tags.get("EXT-X-MEDIA", [])]
     except PlaylistError as error:
         yield str(error)
         return
     if found.value("EXT-X-INDEPENDENT-SEGMENTS") is None:
         yield "EXT-X-INDEPENDENT-SEGMENTS is missing"
-    if [entry.uri for entry in found.entries] != [f"{package.root}/{video.path}/{MEDIA}" for video in package.videos]:
+    if [entry.uri for entry in found.entries] != [
+        f"{package.root}/{video.path}/{MEDIA}" for video in package.title.videos
+    ]:
         yield f"it lists {', '.join(entry.uri for entry in found.entries)[:200]}"
         return
     listed = [(group.get("TYPE"), group.get("GROUP-ID"), group.get("URI")) for group in groups]
-    if listed != [("AUDIO", GROUP, f"{package.root}/{audio.path}/{MEDIA}") for audio in package.audios]:
+    if listed != [("AUDIO", GROUP, f"{package.root}/{audio.path}/{MEDIA}") for audio in package.title.audios]:
         yield f"its audio group is {groups}"[:300]
     if sum(group.get("DEFAULT") == "YES" for group in groups) > 1:
         yield "more than one track is DEFAULT (RFC 8216 section 4.3.4.1.1)"
-    for entry, video in zip(found.entries, package.videos, strict=True):
+    for entry, video in zip(found.entries, package.title.videos, strict=True):
         for finding in _variant(package, entry.attributes, video):
             yield f"{video.name}: {finding}"
 
 
 def _variant(package: Package, said: Mapping[str, str], video: Rendition) -> Iterator[str]:
-    peak, average = variant_bandwidths(video, package.audios, target_duration(package.renditions))
+    peak, average = variant_bandwidths(package.title, video)
     for name, true in (("BANDWIDTH", peak), ("AVERAGE-BANDWIDTH", average)):
         value = int(said.get(name, "0")) if said.get(name, "0").isdecimal() else 0
         if not true <= value <= true * (1 + TRUE_BANDWIDTH):
             yield f"{name} is {value}, measured {true}"
     track = video.track
     true_values = {
-        "CODECS": variant_codecs(video, package.audios),
+        "CODECS": variant_codecs(package.title, video),
         "RESOLUTION": f"{track.width}x{track.height}" if track else None,
-        "FRAME-RATE": frame_rate(package.plan.timeline),
-        "AUDIO": GROUP if package.audios else None,
+        "FRAME-RATE": frame_rate(package.title.plan.timeline),
+        "AUDIO": GROUP if package.title.audios else None,
     }
     for name, true_value in true_values.items():
         if said.get(name) != true_value:
@@ -220,10 +214,10 @@ def _variant(package: Package, said: Mapping[str, str], video: Rendition) -> Ite
 
 def dash_manifest(package: Package) -> Iterator[str]:
     """The DASH manifest has every rendition, and its timeline is that of the segments."""
-    if package.manifest is None:
+    if package.pointers.manifest is None:
         return
     space = "{urn:mpeg:dash:schema:mpd:2011}"
-    root = ET.fromstring(package.manifest)  # noqa: S314 - our own text, written by the worker that reads it
+    root = ET.fromstring(package.pointers.manifest)  # noqa: S314 - our own text, written by the worker that reads it
     found = {
         element.get("id"): [
             int(run.get("d", "0")) for run in element.iter(f"{space}S") for _ in range(int(run.get("r", "0")) + 1)
@@ -232,7 +226,7 @@ def dash_manifest(package: Package) -> Iterator[str]:
     }
     true = {
         rendition.path.replace("/", "-"): [segment.fragment.duration for segment in rendition.segments]
-        for rendition in package.renditions
+        for rendition in package.title.renditions
     }
     for name in sorted({*true, *(name for name in found if name)}):
         if found.get(name) != true.get(name):

@@ -1,17 +1,15 @@
 """The DASH manifest over the same segments (ISO/IEC 23009-1, profile isoff-live, static). Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from workers.transcode.layout import INIT
-from workers.transcode.package import variant_bandwidths
-from workers.transcode.rates import Timeline
-from workers.transcode.rendition import Rendition
+from workers.transcode.rendition import Rendition, Title, peak_bandwidth
 
 
-def manifest(root: str, videos: Sequence[Rendition], audios: Sequence[Rendition], line: Timeline, target: int) -> str:
+def manifest(root: str, title: Title) -> str:
     """The manifest; its URLs are relative to it, through the version's prefix `root`."""
     mpd = ET.Element(
         "MPD",
@@ -19,28 +17,28 @@ def manifest(root: str, videos: Sequence[Rendition], audios: Sequence[Rendition]
             "xmlns": "urn:mpeg:dash:schema:mpd:2011",
             "profiles": "urn:mpeg:dash:profile:isoff-live:2011",
             "type": "static",
-            "mediaPresentationDuration": _duration(line.duration),
-            "minBufferTime": f"PT{target}S",
+            "mediaPresentationDuration": _duration(title.plan.timeline.duration),
+            "minBufferTime": f"PT{title.target}S",
         },
     )
     ET.SubElement(mpd, "BaseURL").text = f"{root}/"
     period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
-    _videos(period, videos, line, target)
-    for number, audio in enumerate(audios, 1):
-        _audio(period, number, audio, target)
+    _videos(period, title)
+    for number, audio in enumerate(title.audios, 1):
+        _audio(period, number, audio, title.target)
     ET.indent(mpd)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
 
 
-def _videos(period: ET.Element, videos: Sequence[Rendition], line: Timeline, target: int) -> None:
+def _videos(period: ET.Element, title: Title) -> None:
     group = {"contentType": "video", "mimeType": "video/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
-    rate = line.rate
+    rate = title.plan.timeline.rate
     words = str(rate) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
     adaptation = ET.SubElement(period, "AdaptationSet", {"id": "0", **group, "frameRate": words})
-    for video in videos:
+    for video in title.videos:
         if video.track:
             size = {"width": str(video.track.width), "height": str(video.track.height), "sar": "1:1"}
-            _representation(adaptation, video, size, target)
+            _representation(adaptation, video, size, title.target)
 
 
 def _audio(period: ET.Element, number: int, audio: Rendition, target: int) -> None:
@@ -59,9 +57,12 @@ def _audio(period: ET.Element, number: int, audio: Rendition, target: int) -> No
 def _representation(parent: ET.Element, rendition: Rendition, about: dict[str, str], target: int) -> ET.Element:
     track = rendition.track
     codec, timescale = (track.codec, track.timescale) if track else ("", 1)
-    peak, _ = variant_bandwidths(rendition, (), target)
     name = rendition.path.replace("/", "-")
-    element = ET.SubElement(parent, "Representation", {"id": name, "codecs": codec, "bandwidth": str(peak), **about})
+    element = ET.SubElement(
+        parent,
+        "Representation",
+        {"id": name, "codecs": codec, "bandwidth": str(peak_bandwidth(rendition, target)), **about},
+    )
     template = {
         "timescale": str(timescale),
         "initialization": f"{rendition.path}/{INIT}",

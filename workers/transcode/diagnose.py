@@ -8,14 +8,13 @@ from typing import Final
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, limits, runner
 from workers.transcode.probe import InputFile
-from workers.transcode.sniff import Sniff
 
 EVIDENCE: Final = 1024
 FULL_BYTES: Final = 1024 * 1024
 """A volume with less room than this is full."""
 
 
-async def failure(ended: runner.Ended, given: InputFile, seen: Sniff, stream: int, scratch: Path) -> WorkError:
+async def failure(ended: runner.Ended, given: InputFile, stream: int, scratch: Path) -> WorkError:
     """The error that a failed encode of one input stream ends with."""
     evidence = ended.tail[-EVIDENCE:]
     if ended.stalled:
@@ -31,7 +30,7 @@ async def failure(ended: runner.Ended, given: InputFile, seen: Sniff, stream: in
         return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
     check = await runner.run(lambda fd: command.decode(given.source, fd, str(stream)), fds=[given.fd])
     if check.code > 0:
-        return _damaged(check, given, seen)
+        return _damaged(check, given)
     how = f"signal {ended.killed_by}" if ended.killed_by else f"exit code {ended.code}"
     return WorkError(
         Reason.ENCODER_FAILED,
@@ -40,12 +39,10 @@ async def failure(ended: runner.Ended, given: InputFile, seen: Sniff, stream: in
     )
 
 
-def _damaged(check: runner.Ended, given: InputFile, seen: Sniff) -> WorkError:
+def _damaged(check: runner.Ended, given: InputFile) -> WorkError:
     evidence = check.tail[-EVIDENCE:]
-    if seen.ragged:
-        message = (
-            f"{given.name} was cut: {seen.ragged}, and it does not decode to its end. Fetch or export the file again."
-        )
+    if given.seen.ragged:
+        message = f"{given.name} was cut: {given.seen.ragged}, and it does not decode to its end. Fetch or export the file again."
         return WorkError(Reason.INPUT_TRUNCATED, message, evidence=evidence)
     message = f"{given.name} has errors that a strict decoder refuses. Fetch or export the file again."
     return WorkError(Reason.INPUT_DAMAGED, message, evidence=evidence)

@@ -19,62 +19,67 @@ from workers.transcode.layout import INIT, segment_name
 from workers.transcode.plan import Plan
 from workers.transcode.probe import InputFile
 from workers.transcode.progress import Block, Meter
-from workers.transcode.rendition import Rendition
+from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf, together
-from workers.transcode.sniff import Sniff
 from workers.transcode.upload import Uploads
 
 POLL_SECONDS: Final = 0.2
 
 
-@dataclass(slots=True)
-class Encoder:
-    """One encode of one plan into one version."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where FFmpeg works: a directory that is its own, and threads."""
 
-    plan: Plan
-    given: InputFile
-    seen: Sniff
-    shelf: Shelf
     scratch: Path
     threads: int
+
+
+@dataclass(slots=True)
+class Encoder:
+    """One encode of one title into one version."""
+
+    title: Title
+    given: InputFile
+    shelf: Shelf
+    place: Place
     tell: Callable[[TranscodeProgress], None]
     on_stored: Callable[[Rendition, int], None]
-    videos: Sequence[Rendition] = ()
-    audios: Sequence[Rendition] = ()
     _meter: Meter | None = None
     _uploads: Uploads = field(init=False)
 
     async def run(self) -> None:
         """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
-        line = self.plan.timeline
-        start = command.first_segment(line, min(video.contiguous() for video in self.videos))
+        line = self.title.plan.timeline
+        start = command.first_segment(line, min(video.contiguous() for video in self.title.videos))
         self._uploads = Uploads(self.shelf, self._uploaded)
-        totals = {video.name: line.segments for video in self.videos}
-        totals |= {audio.path: audio.audio.segments(line.segment_duration) for audio in self.audios if audio.audio}
+        totals = {video.name: line.segments for video in self.title.videos}
+        totals |= {
+            audio.path: audio.audio.segments(line.segment_duration) for audio in self.title.audios if audio.audio
+        }
         self._meter = Meter(totals, line.frames, float(line.rate), start * line.gop, time.monotonic())
-        for rendition in (*self.videos, *self.audios):
+        for rendition in self.title.renditions:
             self._stored(rendition)
         await together(self._uploads.run(), self._produce(command.Range(start, line.segments)))
         self._check()
 
     async def _produce(self, part: command.Range) -> None:
-        work = [self._audio(audio) for audio in self.audios if not _whole(audio)]
+        work = [self._audio(audio) for audio in self.title.audios if not _whole(audio)]
         if part.start < part.stop:
             work.append(self._video(part))
         await together(*work)
         self._uploads.close()
 
     async def _video(self, part: command.Range) -> None:
-        ended = await self._range(self.plan, part)
-        if ended.code != 0 and self.plan.seekable and part.start > 0:
+        ended = await self._range(self.title.plan, part)
+        if ended.code != 0 and self.title.plan.seekable and part.start > 0:
             # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
-            ended = await self._range(replace(self.plan, seekable=False), part)
+            ended = await self._range(replace(self.title.plan, seekable=False), part)
         if ended.code != 0:
-            raise await failure(ended, self.given, self.seen, self.plan.video.index, self.scratch)
+            raise await failure(ended, self.given, self.title.plan.video.index, self.place.scratch)
 
     async def _range(self, plan: Plan, part: command.Range) -> runner.Ended:
-        folder = self.scratch / "video"
-        first = {video.name: (video, part.start) for video in self.videos}
+        folder = self.place.scratch / "video"
+        first = {video.name: (video, part.start) for video in self.title.videos}
 
         def argv(fd: int) -> Sequence[str]:
             return command.encode_video(plan, part, self._job(folder, fd))
@@ -86,17 +91,17 @@ class Encoder:
         if track is None:
             return
         audio.stored.clear()  # whole or not at all: packets of two runs do not join
-        folder = self.scratch / "audio"
+        folder = self.place.scratch / "audio"
 
         def argv(fd: int) -> Sequence[str]:
-            return command.encode_audio(self.plan, track, self._job(folder, fd))
+            return command.encode_audio(self.title.plan, track, self._job(folder, fd))
 
         ended = await self._run(argv, folder, {track.name: (audio, 0)}, None)
         if ended.code != 0:
-            raise await failure(ended, self.given, self.seen, track.index, self.scratch)
+            raise await failure(ended, self.given, track.index, self.place.scratch)
 
     def _job(self, folder: Path, fd: int) -> command.Job:
-        return command.Job(self.given.source, str(folder), fd, self.threads)
+        return command.Job(self.given.source, str(folder), fd, self.place.threads)
 
     async def _run(
         self,
@@ -144,11 +149,11 @@ class Encoder:
         """Stores the init segment before the first segment; that of another run must be the same."""
         data = await asyncio.to_thread(path.read_bytes)
         if rendition.rung:
-            data = with_edit(data, command.delay(self.plan.timeline) * self.plan.timeline.frame_ticks)
+            data = with_edit(data, command.delay(self.title.plan.timeline) * self.title.plan.timeline.frame_ticks)
         if rendition.init is None or rendition.audio:
             await self.shelf.put_init(rendition, data)
         elif data != rendition.init:
-            await self.shelf.remove()
+            await self.shelf.discard()
             message = f"The stored init segment of {rendition.name} is of another encode; all is removed and made anew."
             raise WorkError(Reason.VERIFICATION_FAILED, message)
 
@@ -168,8 +173,8 @@ class Encoder:
 
     def _check(self) -> None:
         """FFmpeg ended well; now all frames must be there, for a file may end early without an error."""
-        line = self.plan.timeline
-        for video in self.videos:
+        line = self.title.plan.timeline
+        for video in self.title.videos:
             frames = video.samples()
             if video.contiguous() == len(video.stored) and frames < line.frames:
                 message = f"{self.given.name} decodes to {frames} of {line.frames} frames. Fetch or export it again."

@@ -1,16 +1,24 @@
 """Playlists, written from measured segments: RFC 8216 and the HLS Authoring Specification for Apple Devices. Pure."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from workers.transcode.layout import INIT, MEDIA, segment_name
 from workers.transcode.rates import Timeline
-from workers.transcode.rendition import Rendition, average_bandwidth, peak_bandwidth
+from workers.transcode.rendition import Rendition, Title, average_bandwidth, peak_bandwidth
 
 VERSION: Final = 7
 """EXT-X-VERSION: 6 is the least for EXT-X-MAP in media playlists; 7 what fragmented MP4 came with."""
 GROUP: Final = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """What is published: the texts of the master playlist and, where it is asked for, of the DASH manifest."""
+
+    master: str
+    manifest: str | None
 
 
 def media_playlist(rendition: Rendition, target: int) -> str:
@@ -29,27 +37,26 @@ def media_playlist(rendition: Rendition, target: int) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
-def master_playlist(
-    root: str, videos: Sequence[Rendition], audios: Sequence[Rendition], line: Timeline, target: int
-) -> str:
+def master_playlist(root: str, title: Title) -> str:
     """The master playlist. URIs are relative to it, through the version's prefix `root`."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    lines += [_media(root, audio, first=number == 0) for number, audio in enumerate(audios)]
-    for video in videos:
-        lines += [_stream(video, audios, line, target), f"{root}/{video.path}/{MEDIA}"]
+    lines += [_media(root, audio, first=number == 0) for number, audio in enumerate(title.audios)]
+    for video in title.videos:
+        lines += [_stream(title, video), f"{root}/{video.path}/{MEDIA}"]
     return "\n".join([*lines, ""])
 
 
-def variant_bandwidths(video: Rendition, audios: Sequence[Rendition], target: int) -> tuple[int, int]:
+def variant_bandwidths(title: Title, video: Rendition) -> tuple[int, int]:
     """BANDWIDTH and AVERAGE-BANDWIDTH of a variant: its own and the largest of the audio it is played with."""
+    target, audios = title.target, title.audios
     peak = peak_bandwidth(video, target) + max((peak_bandwidth(audio, target) for audio in audios), default=0)
     average = average_bandwidth(video) + max((average_bandwidth(audio) for audio in audios), default=0)
     return peak, average
 
 
-def variant_codecs(video: Rendition, audios: Sequence[Rendition]) -> str:
+def variant_codecs(title: Title, video: Rendition) -> str:
     """CODECS of a variant, as its init segments have them (RFC 6381)."""
-    found = [rendition.track.codec for rendition in (video, *audios) if rendition.track]
+    found = [rendition.track.codec for rendition in (video, *title.audios) if rendition.track]
     return ",".join(dict.fromkeys(found))
 
 
@@ -73,16 +80,16 @@ def _media(root: str, audio: Rendition, *, first: bool) -> str:
     return f"#EXT-X-MEDIA:{','.join(fields)}"
 
 
-def _stream(video: Rendition, audios: Sequence[Rendition], line: Timeline, target: int) -> str:
-    peak, average = variant_bandwidths(video, audios, target)
+def _stream(title: Title, video: Rendition) -> str:
+    peak, average = variant_bandwidths(title, video)
     width, height = (video.track.width, video.track.height) if video.track else (0, 0)
     fields = [
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
-        f'CODECS="{variant_codecs(video, audios)}"',
+        f'CODECS="{variant_codecs(title, video)}"',
         f"RESOLUTION={width}x{height}",
-        f"FRAME-RATE={frame_rate(line)}",
-        *([f'AUDIO="{GROUP}"'] if audios else []),
+        f"FRAME-RATE={frame_rate(title.plan.timeline)}",
+        *([f'AUDIO="{GROUP}"'] if title.audios else []),
     ]
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"
 

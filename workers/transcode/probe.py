@@ -37,6 +37,8 @@ class InputFile:
     """For messages: bucket/key."""
     written: int
     """When its content last changed, in nanoseconds."""
+    seen: Sniff
+    """What its bytes say."""
 
     @property
     def fd(self) -> int:
@@ -54,7 +56,8 @@ def open_input(path: Path, name: str) -> InputFile:
     found = path.stat()
     if found.st_size == 0:
         raise WorkError(Reason.INPUT_EMPTY, f"{name} has 0 bytes; upload the file again.")
-    return InputFile(path.open("rb"), found.st_size, name, found.st_mtime_ns)
+    file = path.open("rb")
+    return InputFile(file, found.st_size, name, found.st_mtime_ns, sniff(file, found.st_size))
 
 
 def check_unchanged(given: InputFile) -> None:
@@ -68,22 +71,22 @@ def check_unchanged(given: InputFile) -> None:
         raise WorkError(Reason.INPUT_CHANGED, message)
 
 
-async def examine(given: InputFile) -> tuple[MediaInfo, Sniff]:
+async def examine(given: InputFile) -> MediaInfo:
     """What the input is, with its packets walked. Raises WorkError with an Input* reason or NoVideo."""
-    seen = sniff(given.file, given.size)
-    info = await _header(given, seen)
-    if seen.cut:
-        raise _cut(given, seen.cut)
+    info = await _header(given)
+    if given.seen.cut:
+        raise _cut(given, given.seen.cut)
     ladder.admit(info)
-    return await _walk(given, info), seen
+    return await _walk(given, info)
 
 
 def _cut(given: InputFile, how: str) -> WorkError:
     return WorkError(Reason.INPUT_TRUNCATED, f"{given.name} was cut: {how}. Fetch or export the file again.")
 
 
-async def _header(given: InputFile, seen: Sniff) -> MediaInfo:
+async def _header(given: InputFile) -> MediaInfo:
     info, ended = await _probe(given)
+    seen = given.seen
     if info is not None:
         return info
     if seen.cut:

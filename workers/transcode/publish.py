@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,10 +10,9 @@ from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
 from workers.common.store import POINTER, ObjectStore
-from workers.transcode.layout import MASTER, VERSION, Layout
-from workers.transcode.package import media_playlist
-from workers.transcode.plan import Plan
-from workers.transcode.rendition import Rendition, target_duration
+from workers.transcode.layout import VERSION, Layout
+from workers.transcode.package import Pointers, media_playlist, variant_bandwidths
+from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf, together
 
 
@@ -27,24 +25,15 @@ class Record(Contract):
     manifest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pointers:
-    """What is published: the texts of the master playlist and the DASH manifest."""
-
-    master: str
-    manifest: str | None
-
-
 async def claim(shelf: Shelf, head: OrderHead) -> None:
     """Says whose this version is, before anything else is in it: a sweep goes by it."""
     about = {"uid": head.uid, "work": head.work_digest, "namespace": head.namespace, "name": head.name}
     await shelf.put(shelf.layout.order, json.dumps(about).encode())
 
 
-async def write_playlists(shelf: Shelf, renditions: Sequence[Rendition]) -> None:
+async def write_playlists(shelf: Shelf, title: Title) -> None:
     """Stores the media playlists."""
-    target = target_duration(renditions)
-    texts = {rendition.path: media_playlist(rendition, target) for rendition in renditions}
+    texts = {rendition.path: media_playlist(rendition, title.target) for rendition in title.renditions}
     await together(
         *(shelf.put(f"{shelf.layout.root}/{path}/media.m3u8", text.encode()) for path, text in texts.items())
     )
@@ -94,16 +83,9 @@ async def finished(shelf: Shelf) -> Record | None:
     listing = {path: info for path, info in (await shelf.listing()).items() if path != "outcome.json"}
     if (len(listing), sum(info.size for info in listing.values())) != (found.result.objects, found.result.bytes):
         return None
-    current = await _current(shelf)
-    if current != found.master:
+    if await shelf.pointer(shelf.layout.master) != found.master:
         await publish(shelf, Pointers(found.master, found.manifest))
     return found
-
-
-async def _current(shelf: Shelf) -> str | None:
-    if await shelf.call(shelf.store.head, shelf.bucket, shelf.layout.master) is None:
-        return None
-    return (await shelf.call(shelf.store.read, shelf.bucket, shelf.layout.master)).decode("utf-8", "replace")
 
 
 def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
@@ -141,20 +123,14 @@ def _ours(store: ObjectStore, order: TranscodeOrder, version: str, keys: Sequenc
     return isinstance(about, dict) and about.get("uid") == order.head.uid
 
 
-def measured(plan: Plan, videos: Sequence[Rendition], bandwidths: dict[str, int]) -> TranscodePlan:
+def measured(title: Title) -> TranscodePlan:
     """The plan with what encoding has shown: codec strings and bandwidths."""
-    summary = plan.summary()
-    tracks = {video.name: video.track for video in videos}
-    rungs = [
-        rung.model_copy(
-            update={
-                "codec_string": track.codec if (track := tracks.get(rung.name)) else None,
-                "bandwidth": bandwidths.get(rung.name),
-            }
-        )
-        for rung in summary.rungs
-    ]
+    summary = title.plan.summary()
+    found = {video.name: video for video in title.videos}
+    rungs = []
+    for rung in summary.rungs:
+        video = found[rung.name]
+        codec = video.track.codec if video.track else None
+        bandwidth = variant_bandwidths(title, video)[0]
+        rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth}))
     return summary.model_copy(update={"rungs": rungs})
-
-
-__all__ = ["MASTER", "Pointers", "Record", "claim", "finished", "measured", "publish", "record", "sweep"]

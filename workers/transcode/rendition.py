@@ -1,11 +1,10 @@
 """A rendition as it is stored: its track and segments, as read back from the store. Values, and what follows from them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from workers.transcode.boxes import Fragment, Track
-from workers.transcode.plan import AudioTrack, Rung
+from workers.transcode.plan import AudioTrack, Plan, Rung
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,33 @@ class Rendition:
         return sum((self.seconds(segment) for segment in self.stored.values()), Fraction(0))
 
 
-def target_duration(renditions: Sequence[Rendition]) -> int:
-    """EXT-X-TARGETDURATION for all: the longest segment, rounded (RFC 8216 sections 4.3.3.1 and 6.2.4: one for all)."""
-    longest = max(rendition.seconds(segment) for rendition in renditions for segment in rendition.segments)
-    return max(1, int(longest + Fraction(1, 2)))
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What is made of an input: the plan and its renditions."""
+
+    plan: Plan
+    videos: tuple[Rendition, ...]
+    audios: tuple[Rendition, ...]
+
+    @property
+    def renditions(self) -> tuple[Rendition, ...]:
+        """All of them, video first."""
+        return (*self.videos, *self.audios)
+
+    @property
+    def target(self) -> int:
+        """EXT-X-TARGETDURATION of all playlists: the longest segment, rounded (RFC 8216 sections 4.3.3.1 and 6.2.4)."""
+        longest = max(rendition.seconds(segment) for rendition in self.renditions for segment in rendition.segments)
+        return max(1, int(longest + Fraction(1, 2)))
+
+
+def title(plan: Plan) -> Title:
+    """The renditions of a plan, nothing of them stored yet."""
+    return Title(
+        plan,
+        tuple(Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs),
+        tuple(Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio),
+    )
 
 
 def peak_bandwidth(rendition: Rendition, target: int) -> int:

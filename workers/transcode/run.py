@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,13 +15,12 @@ from workers.common.metrics import Counter
 from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import command, dash, ladder, package, probe, publish, runner
 from workers.transcode.cpus import threads
-from workers.transcode.encode import Encoder
+from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
-from workers.transcode.plan import Plan
-from workers.transcode.rendition import Rendition, target_duration
+from workers.transcode.rendition import Rendition, Title
+from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
-from workers.transcode.sniff import Sniff
 from workers.transcode.verify import Gate
 
 SHA256: Final = "narwhal-sha256"
@@ -38,7 +36,7 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     if order.head.task == "Sweep":
         count = await asyncio.to_thread(publish.sweep, store, order)
         return Result(message=f"Removed {count} objects of unfinished runs.")
-    runner.require("ffmpeg", "ffprobe", "setpriv")
+    runner.require("ffmpeg", "ffprobe", "nice", "setpriv")
     return await Transcode(order, context, store).run()
 
 
@@ -64,13 +62,12 @@ class Transcode:
 
     async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
         self.context.report(phase="Probing")
-        media, seen = await probe.examine(given)
-        plan = ladder.plan(media, self.order.spec)
+        plan = ladder.plan(await probe.examine(given), self.order.spec)
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
             return Result("Planned; nothing is encoded in mode Plan.", plan=plan.summary())
-        return await self._make(plan, given, seen, shelf, engine)
+        return await self._make(title_of(plan), given, shelf, engine)
 
     def _layout(self, info: ObjectInfo, engine: str) -> Layout:
         """The version's name: the same work finds what was done of it, other work never meets it."""
@@ -113,51 +110,38 @@ class Transcode:
         if wanted and info.metadata.get(SHA256) != wanted and await asyncio.to_thread(_digest, given) != wanted:
             raise _changed(given.name)
 
-    async def _make(self, plan: Plan, given: probe.InputFile, seen: Sniff, shelf: Shelf, engine: str) -> Result:
-        videos = [Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs]
-        audios = [Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio]
+    async def _make(self, title: Title, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
         await publish.claim(shelf, self.order.head)
-        await take_stock(shelf, (*videos, *audios), await shelf.listing())
-        for video in videos:
-            drop_foreign(video, plan.timeline)
+        await take_stock(shelf, title.renditions, await shelf.listing())
+        for video in title.videos:
+            drop_foreign(video, title.plan.timeline)
         self.context.report(phase="Encoding")
-        count = threads(self.order.cpus)
-        scratch = self.context.scratch
+        place = Place(self.context.scratch, threads(self.order.cpus))
 
         def stored(rendition: Rendition, index: int) -> None:
             self.context.metrics.add(SEGMENTS)
             self.context.metrics.add(BYTES, rendition.stored[index].size)
             sampler.stored(rendition, index)
 
-        async with Sampler(shelf, scratch, videos, audios, plan.timeline.segments) as sampler:
-            await Encoder(plan, given, seen, shelf, scratch, count, self._tell, stored, videos, audios).run()
+        async with Sampler(shelf, place.scratch, title) as sampler:
+            await Encoder(title, given, shelf, place, self._tell, stored).run()
             probe.check_unchanged(given)
             self.context.report(phase="Verifying")
-            return await self._finish(plan, shelf, sampler, engine)
-
-    async def _finish(self, plan: Plan, shelf: Shelf, sampler: Sampler, engine: str) -> Result:
-        videos, audios = sampler.videos, sampler.audios
-        await publish.write_playlists(shelf, (*videos, *audios))
-        pointers = self._pointers(plan, shelf.layout, videos, audios)
-        gate = Gate(shelf, plan, videos, audios, pointers.master, pointers.manifest, sampler)
-        summary = await gate.run()
+            await publish.write_playlists(shelf, title)
+            pointers = self._pointers(title, shelf.layout)
+            summary = await Gate(shelf, title, pointers, sampler).run()
         self.context.report(phase="Publishing")
         await publish.publish(shelf, pointers)
-        target = target_duration((*videos, *audios))
-        bandwidths = {video.name: package.variant_bandwidths(video, audios, target)[0] for video in videos}
-        final = publish.measured(plan, videos, bandwidths)
-        result = await publish.record(shelf, final, pointers, engine, summary)
+        plan = publish.measured(title)
+        result = await publish.record(shelf, plan, pointers, engine, summary)
         done = self.context.current.transcode
-        self.context.report(plan=final, transcode=done.model_copy(update={"percent": 100}) if done else None)
-        return Result(f"Published {result.master_url}.", plan=final, result=result)
+        self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)
+        return Result(f"Published {result.master_url}.", plan=plan, result=result)
 
-    def _pointers(
-        self, plan: Plan, layout: Layout, videos: Sequence[Rendition], audios: Sequence[Rendition]
-    ) -> publish.Pointers:
-        target = target_duration((*videos, *audios))
-        given = (layout.relative, videos, audios, plan.timeline, target)
+    def _pointers(self, title: Title, layout: Layout) -> package.Pointers:
         wanted = "DASH" in self.order.spec.packaging.manifests
-        return publish.Pointers(package.master_playlist(*given), dash.manifest(*given) if wanted else None)
+        manifest = dash.manifest(layout.relative, title) if wanted else None
+        return package.Pointers(package.master_playlist(layout.relative, title), manifest)
 
     def _tell(self, progress: TranscodeProgress) -> None:
         self.context.report(transcode=progress)

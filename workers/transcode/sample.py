@@ -13,7 +13,7 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.files import scratch_errors
 from workers.transcode import command, runner
 from workers.transcode.layout import segment_name
-from workers.transcode.rendition import Rendition, Stored
+from workers.transcode.rendition import Rendition, Stored, Title
 from workers.transcode.shelf import Shelf
 
 PIECE: Final = 4 * 1024 * 1024
@@ -38,9 +38,7 @@ class Sampler:
 
     shelf: Shelf
     scratch: Path
-    videos: Sequence[Rendition]
-    audios: Sequence[Rendition]
-    segments: int
+    title: Title
     _begun: dict[int, "asyncio.Task[list[str]]"] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
@@ -55,18 +53,17 @@ class Sampler:
 
     def stored(self, _: Rendition, index: int) -> None:
         """A segment was stored: when it is of the sample and the last of its number, its decoding begins."""
-        early = chosen(self.segments, self.shelf.layout.version)[:-1]
-        if index in early and index not in self._begun and all(index in video.stored for video in self.videos):
-            self._begun[index] = asyncio.create_task(self._decode([(video, index) for video in self.videos]))
+        early = chosen(self.title.plan.timeline.segments, self.shelf.layout.version)[:-1]
+        if index in early and index not in self._begun and all(index in video.stored for video in self.title.videos):
+            self._begun[index] = asyncio.create_task(self._decode([(video, index) for video in self.title.videos]))
 
     async def finish(self) -> list[str]:
         """Decodes what is left of the sample; all findings."""
         version = self.shelf.layout.version
-        left = [index for index in chosen(self.segments, version) if index not in self._begun]
-        batch = [(video, index) for index in left for video in self.videos]
-        batch += [(audio, index) for audio in self.audios for index in chosen(len(audio.stored), version)]
-        last = asyncio.create_task(self._decode(batch))
-        self._begun[self.segments] = last
+        left = [index for index in chosen(self.title.plan.timeline.segments, version) if index not in self._begun]
+        batch = [(video, index) for index in left for video in self.title.videos]
+        batch += [(audio, index) for audio in self.title.audios for index in chosen(len(audio.stored), version)]
+        self._begun[-1] = asyncio.create_task(self._decode(batch))
         found = await asyncio.gather(*self._begun.values())
         return [finding for findings in found for finding in findings]
 

@@ -1,7 +1,7 @@
 """The store as this worker uses it: one bucket, the objects of one version, a bounded number of requests at once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,9 +71,21 @@ class Shelf:
             return None
         return await self.call(self.store.read, self.bucket, key)
 
-    async def remove(self, keep: Iterable[str] = ()) -> None:
-        """Removes the version's objects but those at the given keys."""
-        kept = set(keep)
+    async def pointer(self, key: str) -> str | None:
+        """The text of a pointer; None when there is none."""
+        if await self.call(self.store.head, self.bucket, key) is None:
+            return None
+        return (await self.call(self.store.read, self.bucket, key)).decode("utf-8", "replace")
+
+    async def discard(self) -> None:
+        """Removes what is stored of a version that cannot be published, so that the next attempt makes all anew.
+
+        Who it belongs to and the report stay. A version that is published is left as it is, whatever is wrong with it.
+        """
+        texts = [await self.pointer(key) for key in (self.layout.master, self.layout.manifest)]
+        if any(text and f"{self.layout.relative}/" in text for text in texts):
+            return
+        kept = {self.layout.report, self.layout.order}
         keys = [info.key for info in (await self.listing()).values() if info.key not in kept]
         await self.call(self.store.delete, self.bucket, keys)
 

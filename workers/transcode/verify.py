@@ -10,8 +10,8 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import VerificationSummary
 from workers.transcode.checks import RULES, Object, Package
 from workers.transcode.layout import MEDIA
-from workers.transcode.plan import Plan
-from workers.transcode.rendition import Rendition
+from workers.transcode.package import Pointers
+from workers.transcode.rendition import Title
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf
 
@@ -34,11 +34,8 @@ class Gate:
     """The verification of one package."""
 
     shelf: Shelf
-    plan: Plan
-    videos: Sequence[Rendition]
-    audios: Sequence[Rendition]
-    master: str
-    manifest: str | None
+    title: Title
+    pointers: Pointers
     sampler: Sampler
 
     async def run(self) -> VerificationSummary:
@@ -51,39 +48,35 @@ class Gate:
         await self.shelf.put(self.shelf.layout.report, self._report(checks))
         failed = [check for check in checks if check.findings]
         if failed:
-            # What failed must not be found by the next attempt and taken for done.
-            await self.shelf.remove(keep=(self.shelf.layout.report, self.shelf.layout.order))
+            await self.shelf.discard()
             raise WorkError(Reason.VERIFICATION_FAILED, self._message(failed))
         return VerificationSummary(
             checks=len(checks),
             failed=0,
-            segments=sum(len(rendition.stored) for rendition in (*self.videos, *self.audios)),
-            frames=self.plan.timeline.frames,
+            segments=sum(len(rendition.stored) for rendition in self.title.renditions),
+            frames=self.title.plan.timeline.frames,
             report=self.shelf.layout.report,
         )
 
     async def _package(self) -> Package:
         listing = await self.shelf.listing()
-        paths = [f"{rendition.path}/{MEDIA}" for rendition in (*self.videos, *self.audios)]
+        paths = [f"{rendition.path}/{MEDIA}" for rendition in self.title.renditions]
         texts = await asyncio.gather(*(self.shelf.read(path) for path in paths))
         return Package(
-            plan=self.plan,
+            title=self.title,
             root=self.shelf.layout.relative,
-            videos=self.videos,
-            audios=self.audios,
             objects={path: Object(info.size, info.etag) for path, info in listing.items()},
             playlists={path: (text or b"").decode("utf-8", "replace") for path, text in zip(paths, texts, strict=True)},
-            master=self.master,
-            manifest=self.manifest,
+            pointers=self.pointers,
         )
 
     def _report(self, checks: Sequence[Check]) -> bytes:
-        line = self.plan.timeline
+        line = self.title.plan.timeline
         report: dict[str, Any] = {
             "version": self.shelf.layout.version,
             "frames": line.frames,
             "frameRate": f"{line.rate.numerator}/{line.rate.denominator}",
-            "segments": sum(len(rendition.stored) for rendition in (*self.videos, *self.audios)),
+            "segments": sum(len(rendition.stored) for rendition in self.title.renditions),
             "checks": [
                 {"rule": check.rule, "source": check.source, "passed": not check.findings, "findings": check.findings}
                 for check in checks

@@ -11,7 +11,7 @@ from workers.transcode.checks import Object, Package
 from workers.transcode.ladder import plan
 from workers.transcode.layout import segment_name
 from workers.transcode.plan import Plan
-from workers.transcode.rendition import Rendition, Stored, target_duration
+from workers.transcode.rendition import Rendition, Stored, Title
 
 ROOT = "v/0123456789abcdef"
 
@@ -25,25 +25,16 @@ def planned() -> Plan:
 def good() -> Package:
     """A package every rule passes."""
     made = planned()
-    videos = [_video(made, number) for number in range(len(made.rungs))]
-    audios = [_audio(made)]
-    renditions = [*videos, *audios]
-    target = target_duration(renditions)
-    objects = {f"{one.path}/init.mp4": Object(len(one.init or b""), "i") for one in renditions}
-    objects |= {
-        f"{one.path}/{segment_name(item.index)}": Object(item.size, item.etag)
-        for one in renditions
-        for item in one.segments
-    }
+    found = Title(made, tuple(_video(made, number) for number in range(len(made.rungs))), (_audio(made),))
+    objects = {f"{one.path}/init.mp4": Object(len(one.init or b""), "i") for one in found.renditions}
+    for one in found.renditions:
+        objects |= {f"{one.path}/{segment_name(item.index)}": Object(item.size, item.etag) for item in one.segments}
     return Package(
-        plan=made,
+        title=found,
         root=ROOT,
-        videos=videos,
-        audios=audios,
         objects=objects,
-        playlists={f"{one.path}/media.m3u8": package.media_playlist(one, target) for one in renditions},
-        master=package.master_playlist(ROOT, videos, audios, made.timeline, target),
-        manifest=dash.manifest(ROOT, videos, audios, made.timeline, target),
+        playlists={f"{one.path}/media.m3u8": package.media_playlist(one, found.target) for one in found.renditions},
+        pointers=package.Pointers(package.master_playlist(ROOT, found), dash.manifest(ROOT, found)),
     )
 
 

@@ -27,8 +27,15 @@ def media(package: Package, old: str, new: str) -> Package:
 
 
 def master(package: Package, old: str, new: str) -> Package:
-    assert old in package.master
-    return replace(package, master=package.master.replace(old, new, 1))
+    text = package.pointers.master
+    assert old in text
+    return replace(package, pointers=replace(package.pointers, master=text.replace(old, new, 1)))
+
+
+def manifest(package: Package, old: str, new: str) -> Package:
+    text = package.pointers.manifest or ""
+    assert old in text
+    return replace(package, pointers=replace(package.pointers, manifest=text.replace(old, new, 1)))
 
 
 def without(package: Package, path: str) -> Package:
@@ -40,25 +47,25 @@ def changed(package: Package, path: str, found: Object) -> Package:
 
 
 def resegmented(package: Package, index: int, data: bytes) -> Package:
-    video = package.videos[0]
+    video = package.title.videos[0]
     size = video.stored[index].size
     video.stored[index] = replace(stored(index, data, size=size), etag=video.stored[index].etag)
     return package
 
 
 def swapped(package: Package) -> Package:
-    video = package.videos[0]
+    video = package.title.videos[0]
     video.stored[0], video.stored[1] = video.stored[1], video.stored[0]
     return package
 
 
 def other_init(package: Package) -> Package:
-    package.videos[0].track = read_init(avc_init(640, 360, package.plan.timeline.timescale))
+    package.title.videos[0].track = read_init(avc_init(640, 360, package.title.plan.timeline.timescale))
     return package
 
 
 def short_audio(package: Package) -> Package:
-    del package.audios[0].stored[2]
+    del package.title.audios[0].stored[2]
     return package
 
 
@@ -94,7 +101,7 @@ BROKEN: list[tuple[str, Callable[[Package], Package], str, str]] = [
     ("a rung is missing", lambda p: master(p, "v/0123456789abcdef/360p/media.m3u8\n", ""), "master-playlist", "it lists"),
     ("the group is missing", lambda p: master(p, 'TYPE=AUDIO,GROUP-ID="audio",', ""), "master-playlist", "audio"),
     ("a broken attribute", lambda p: master(p, "RESOLUTION=1280x720", 'RESOLUTION="1280x720'), "master-playlist", "breaks off"),
-    ("another timeline", lambda p: replace(p, manifest=(p.manifest or "").replace('d="20000"', 'd="20001"', 1)), "dash-manifest", "720p"),
+    ("another timeline", lambda p: manifest(p, 'd="20000"', 'd="20001"'), "dash-manifest", "720p"),
 ]  # fmt: skip
 
 

@@ -6,11 +6,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.unit.transcode.fmp4 import segment
-from tests.unit.transcode.packages import good, stored
+from tests.unit.transcode.packages import good, planned, stored
 from workers.transcode.boxes import Track
 from workers.transcode.package import frame_rate
 from workers.transcode.rates import timeline
-from workers.transcode.rendition import Rendition, average_bandwidth, peak_bandwidth, target_duration
+from workers.transcode.rendition import Rendition, Title, average_bandwidth, peak_bandwidth
 
 MEDIA = """#EXTM3U
 #EXT-X-VERSION:7
@@ -45,7 +45,7 @@ def test_a_media_playlist_is_vod_with_measured_durations() -> None:
 
 def test_the_master_lists_every_rung_with_measured_attributes() -> None:
     """Bit rates are the rung's and its audio's; codecs are those of the init segments."""
-    assert good().master == MASTER
+    assert good().pointers.master == MASTER
 
 
 def rendition(*parts: tuple[float, int]) -> Rendition:
@@ -83,7 +83,7 @@ def test_the_average_is_over_the_whole() -> None:
 @pytest.mark.parametrize(("longest", "expected"), [(4.0, 4), (4.004, 4), (4.5, 5), (0.3, 1)])
 def test_the_target_duration_is_the_longest_segment_rounded(longest: float, expected: int) -> None:
     """RFC 8216 section 4.3.3.1; at least a second."""
-    assert target_duration([rendition((0.2, 1000), (longest, 1000))]) == expected
+    assert Title(planned(), (rendition((0.2, 1000), (longest, 1000)),), ()).target == expected
 
 
 @pytest.mark.parametrize(("rate", "expected"), [("30000/1001", "29.970"), ("24000/1001", "23.976"), ("25", "25.000")])
@@ -94,7 +94,7 @@ def test_a_frame_rate_has_three_decimals(rate: str, expected: str) -> None:
 
 def test_the_dash_manifest_has_the_same_segments() -> None:
     """One adaptation set of both rungs and one of the sound; times and names are those of the playlists."""
-    root = ET.fromstring(good().manifest or "")  # noqa: S314 - our own text
+    root = ET.fromstring(good().pointers.manifest or "")  # noqa: S314 - our own text
     space = "{urn:mpeg:dash:schema:mpd:2011}"
     runs = {
         element.get("id"): [(run.get("d"), run.get("r")) for run in element.iter(f"{space}S")]
