@@ -12,7 +12,7 @@ from typing import Any, Final
 from workers.download.torrent.layout import Span
 
 FORMAT: Final = 1
-CHUNK_BYTES: Final = 16 * 1024 * 1024
+CHUNK_BYTES: Final = 8 * 1024 * 1024
 """Bytes of pieces in a chunk: they are in memory once while it is written."""
 HEADER_LIMIT: Final = 1024 * 1024
 OBJECT_LIMIT: Final = CHUNK_BYTES + HEADER_LIMIT
