@@ -20,10 +20,11 @@ class Release:
     kube: Kube
     values: dict[str, Any]
 
-    def install(self) -> None:
-        """`helm upgrade --install --wait`: returns when the operator is ready."""
+    def install(self, **changed: dict[str, Any]) -> None:
+        """`helm upgrade --install --wait`: returns when the operator is ready. `changed` is added to its values."""
         file = self.kube.cluster.scratch / "values.json"
-        file.write_text(json.dumps(self.values))
+        added = {name: self.values.get(name, {}) | more for name, more in changed.items()}
+        file.write_text(json.dumps(self.values | added))
         self._helm("upgrade", "--install", RELEASE, CHART, "--wait", "--values", file)
 
     def uninstall(self) -> None:
@@ -36,6 +37,10 @@ class Release:
     def operator_pods(self) -> list[Object]:
         """The operator's pods."""
         return self.kube.all(NAMESPACE, "pods", "app.kubernetes.io/component=operator")
+
+    def operator_log(self) -> str:
+        """All that the running operator has logged."""
+        return self.kube.run("logs", "--namespace", NAMESPACE, f"deployment/{RELEASE}", "--tail=-1")
 
     def ready(self) -> bool:
         """Whether the operator's pod is ready, and none of it is on its way out."""

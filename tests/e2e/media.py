@@ -18,7 +18,7 @@ class Media:
     audio_only: Path
     truncated: Path
     long: Path
-    """Two minutes of a test pattern with a tone: long enough to be interrupted, cheap to encode."""
+    """80 s of a test pattern with a tone: long enough to be interrupted, cheap to encode."""
 
 
 def make(clip: Path, directory: Path) -> Media:
@@ -29,7 +29,7 @@ def make(clip: Path, directory: Path) -> Media:
     truncated = directory / "truncated.mp4"
     truncated.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     ffmpeg(
-        *("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=120", "-f", "lavfi", "-i", "sine=f=440:d=120"),
+        *("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=80", "-f", "lavfi", "-i", "sine=f=440:d=80"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-pix_fmt", "yuv420p", "-c:a", "aac"),
         *("-movflags", "+faststart", str(long)),
     )

@@ -11,7 +11,7 @@ from tests.e2e.kube import Object, condition, finished, is_true, text_of
 from tests.e2e.manifests import download, transcode
 from tests.e2e.media import HTML, TEXT
 from tests.e2e.store import Bucket
-from tests.e2e.world import ORIGIN, SECRET_KEY, World, storage_secret
+from tests.e2e.world import END_SECONDS, ORIGIN, SECRET_KEY, World, storage_secret
 from tests.support.processes import until
 
 pytestmark = pytest.mark.cluster
@@ -97,7 +97,7 @@ def ended(world: World) -> dict[str, Object]:
     bucket = Bucket(world.store, NS).make()
     prepare(world, bucket)
     world.kube.apply(*(manifest(case) for case in CASES))
-    return until(lambda: ends(world), 240, "the end of every wrong input")
+    return until(lambda: ends(world), END_SECONDS, "the end of every wrong input")
 
 
 def prepare(world: World, bucket: Bucket) -> None:

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.cluster
 
 NS: Final = "interruptions"
 TCJ: Final = "transcodingjob"
-FRAMES: Final = 3000  # of the long file: 120 s at 25 a second
+FRAMES: Final = 2000  # of the long file: 80 s at 25 a second
 SEGMENTS: Final = 20
-"""Segments stored when a run is interrupted: of 60 for each of two rungs and the audio, so in the middle."""
+"""Segments stored when a run is interrupted: of 40 for each of two rungs and the audio, so in the middle."""
 
 
 @pytest.fixture(scope="module")

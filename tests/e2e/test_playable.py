@@ -8,16 +8,16 @@ from typing import Final
 import pytest
 
 from tests.e2e.kube import condition, is_true
-from tests.e2e.manifests import download, transcode
+from tests.e2e.manifests import SMALL, download, transcode
 from tests.e2e.store import Bucket
-from tests.e2e.world import World, storage_secret
+from tests.e2e.world import END_SECONDS, World, storage_secret
 from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server, seaweed
 
 pytestmark = pytest.mark.cluster
 
 NS: Final = "playable"
 NAME: Final = "film"
-FRAMES: Final = 3000  # of the long file
+FRAMES: Final = 2000  # of the long file
 CLIP_FRAMES: Final = 132
 COLUMNS: Final = ["NAME", "PHASE", "PROGRESS", "SPEED", "ETA", "RUNGS", "READY", "AGE"]
 PHASES: Final = ["Pending", "Starting", "Probing", "Fetching", "Encoding", "Verifying", "Publishing", "Complete"]
@@ -30,9 +30,10 @@ def lines(world: World) -> list[str]:
     world.bucket(NS)
     url = world.serve("film.mp4", world.files.long.read_bytes())
     fetched = {"downloadJobRef": {"name": NAME}}
+    one = {"resources": SMALL | {"limits": {"cpu": "1", "memory": "768Mi"}}}  # long enough to be watched, anywhere
     with world.kube.watching(world.scratch / "watch.txt", NS, "tcj") as printed:
-        world.kube.apply(download(NS, NAME, url), transcode(NS, NAME, "", input=fetched))
-        world.kube.wait(NS, f"tcj/{NAME}", "condition=Complete", 120)
+        world.kube.apply(download(NS, NAME, url), transcode(NS, NAME, "", input=fetched, template=one))
+        world.kube.wait(NS, f"tcj/{NAME}", "condition=Complete", END_SECONDS)
         world.kube.wait(NS, f"dlj/{NAME}", "condition=Complete", 1)
         return printed()
 

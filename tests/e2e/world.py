@@ -30,8 +30,8 @@ PART_OF: Final = "app.kubernetes.io/part-of=narwhal"
 STORE: Final = "narwhal-s3"
 """The namespace MinIO runs in; `minio` in the samples' namespace is another name of it."""
 
-END_SECONDS: Final = 120.0
-"""How long any one resource may take to its end; most take a tenth of it."""
+END_SECONDS: Final = 300.0
+"""How long any one resource may take to its end, on a machine that has much else to do; most take ten seconds."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The release goes and comes again: kinds and resources stay, nothing is stuck."""
+"""The release is confined, goes and comes again: kinds and resources stay, nothing is stuck."""
 
 from typing import Final
 
@@ -11,7 +11,8 @@ from tests.e2e.world import World
 
 pytestmark = pytest.mark.cluster
 
-NS: Final = "uninstall"
+NS: Final = "release"
+ELSEWHERE: Final = "release-elsewhere"
 CRDS: Final = ("downloadjobs.narwhal.dev", "medialibraries.narwhal.dev", "transcodingjobs.narwhal.dev")
 
 
@@ -36,6 +37,24 @@ def test_uninstalling_keeps_kinds_and_resources(world: World) -> None:
         world.release.install()
     world.until(NS, "dlj", "meanwhile", "Complete")
     world.kube.delete(NS, "dlj", "meanwhile", seconds=30)
+
+
+def test_an_operator_of_named_namespaces_works_there_and_nowhere_else(world: World) -> None:
+    """With rights by RoleBindings alone it does its work; what is in other namespaces waits for another operator."""
+    for name in (NS, ELSEWHERE):
+        world.namespace(name)
+        world.bucket(name)
+    url = world.serve("clip.mp4", world.files.clip.read_bytes())
+    world.release.install(operator={"watchNamespaces": [NS]})
+    try:
+        world.kube.apply(download(ELSEWHERE, "waits", url), download(NS, "works", url))
+        world.until(NS, "dlj", "works", "Complete")
+        assert world.kube.find("default", "clusterrolebinding", "narwhal") is None
+        assert world.kube.status(ELSEWHERE, "dlj", "waits") == {}
+        assert "forbidden" not in world.release.operator_log().lower()
+    finally:
+        world.release.install()
+    world.until(ELSEWHERE, "dlj", "waits", "Complete")
 
 
 def test_a_namespace_with_unfinished_work_can_be_deleted(world: World) -> None:
