@@ -25,8 +25,11 @@ from tests.support.swarm import PIECE, Seeder, Tracker, make_torrent
 from workers.download.torrent.room import Room
 
 MIB = 1024 * 1024
-FILM = content(1, 80 * MIB + 12_345)
-RATE = 24 * MIB
+FILM = content(1, 56 * MIB + 12_345)
+RATE = 16 * MIB
+
+STOP_SECONDS = 5.0
+"""Longest time to end after SIGTERM: under a second on a quiet machine, and this one may be busy."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ async def test_a_new_process_goes_on_where_the_last_one_was(
             run.process.send_signal(way)
             code = run.process.wait(10)
             if way is signal.SIGTERM:
-                assert time.monotonic() - begun < 2
+                assert time.monotonic() - begun < STOP_SECONDS
                 assert [outcome["reason"] for outcome in run.said("outcome")] == ["Cancelled"]
             else:
                 assert code == -signal.SIGKILL
@@ -97,7 +100,7 @@ async def test_a_damaged_chunk_is_fetched_again(tmp_path: Path, tracker: Tracker
     order = place.order({"magnet": torrent.magnet(tracker.url)})
     with Seeder(torrent, [tracker.url], rate=RATE) as seeder:
         with worker(order, tmp_path / "one") as run:
-            until(lambda: len(chunks(s3, "damaged")) >= 5, 60, "five chunks are kept")
+            until(lambda: len(chunks(s3, "damaged")) >= 4, 60, "four chunks are kept")
             run.process.kill()
             run.process.wait()
         first, second, third = chunks(s3, "damaged")[:3]
@@ -112,7 +115,7 @@ async def test_a_damaged_chunk_is_fetched_again(tmp_path: Path, tracker: Tracker
         ended = await fetch(order, tmp_path / "two")
 
         assert ended.reason is Reason.COMPLETED, ended.message
-        assert seeder.uploaded - sent < len(FILM) - 16 * MIB
+        assert seeder.uploaded - sent < len(FILM) - 10 * MIB
     assert place.objects() == {"films/x": FILM}
     assert place.own() == ["record.json"]
 
@@ -151,7 +154,7 @@ async def test_resume_data_of_another_torrent_is_not_used(directory: Place, trac
     assert directory.objects() == {"films/x": FILM}
 
 
-SHOW = {f"show/e{number}.mkv": content(number, 3 * MIB) for number in range(12)}
+SHOW = {f"show/e{number}.mkv": content(number, 2 * MIB) for number in range(12)}
 
 
 async def test_whole_files_are_objects_before_all_are(tmp_path: Path, tracker: Tracker, s3: S3Server) -> None:
@@ -172,7 +175,7 @@ async def test_whole_files_are_objects_before_all_are(tmp_path: Path, tracker: T
         assert ended.reason is Reason.COMPLETED, ended.message
         left = len(SHOW) - len(made)
         assert len(made) >= 2
-        assert seeder.uploaded - sent <= left * 3 * MIB + 2 * len(made) * PIECE
+        assert seeder.uploaded - sent <= left * 2 * MIB + 2 * len(made) * PIECE
     assert place.objects() == {path.replace("show/", "films/x/"): data for path, data in SHOW.items()}
     assert {key: place.open().head("early", key) for key in made} == made
 
@@ -183,7 +186,7 @@ async def test_a_sweep_leaves_nothing_of_an_unfinished_torrent(place: Place, tra
     order = place.order({"magnet": torrent.magnet(tracker.url)})
     place.open().put(place.bucket, "films/x/mine.txt", b"mine", content_type="text/plain")
     with Seeder(torrent, [tracker.url], rate=4 * MIB), worker(order, tmp_path / "one") as run:
-        until(lambda: run.done() > 18 * MIB, 60, "much of it is fetched")
+        until(lambda: run.done() > 12 * MIB, 60, "much of it is fetched")
         run.process.kill()
         run.process.wait()
     assert place.own() != []
