@@ -44,6 +44,11 @@ class Execution:
 
     async def run(self, plan: Plan) -> None:
         """Do all of it. Raises `kube.errors`; whatever was done by then is found again by the next pass."""
+        await self.act(plan)
+        await self.tell(plan)
+
+    async def act(self, plan: Plan) -> None:
+        """The actions, in their order."""
         refused: Refused | None = None
         for action in plan.actions:
             try:
@@ -54,6 +59,9 @@ class Execution:
                 refused = refused or error  # one title that is refused does not keep the others waiting
         if refused is not None:
             raise refused
+
+    async def tell(self, plan: Plan) -> None:
+        """The events, and the status if it is another one."""
         for event in plan.events:
             await self._post(event)
         if plan.status is not None and plan.status != self._resource.status:

@@ -16,6 +16,7 @@ from narwhal_operator.kube.errors import (
     error_of,
 )
 from narwhal_operator.kube.paths import collection, named
+from narwhal_operator.queue import WorkQueue
 from tests.unit.operator import build as b
 from tests.unit.operator.world import World
 
@@ -55,6 +56,21 @@ async def test_a_pass_that_only_heard_itself_is_no_pass() -> None:
     assert reads == []
     await world.operator.handle(KEY, frozenset({own, "somebody else's"}))
     assert reads
+
+
+async def test_in_a_burst_work_goes_before_words() -> None:
+    """While many keys wait, a pass makes the Job and leaves the status to the key's next turn, which finds the Job."""
+    world = await world_with(b.download_spec(suspend=True))
+    queue = world.operator.queue = WorkQueue()
+    for number in range(40):
+        queue.add(b.key(name=f"other-{number}"))
+    await world.operator.once(KEY)
+    assert len(world.api.of_kind("Job")) == 1
+    assert "status" not in world.api.objects[DLJ]
+    assert len(queue) == 41
+    await world.operator.once(KEY)
+    assert ready(world)[0] == "Suspended"
+    assert len(world.api.of_kind("Job")) == 1
 
 
 async def test_a_quota_on_jobs_is_told_and_tried_again() -> None:
