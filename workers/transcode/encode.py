@@ -20,7 +20,8 @@ from workers.transcode.plan import Plan
 from workers.transcode.probe import InputFile
 from workers.transcode.progress import Block, Meter
 from workers.transcode.rendition import Rendition, Title
-from workers.transcode.shelf import Shelf, together
+from workers.transcode.shelf import Shelf
+from workers.transcode.tasks import together
 from workers.transcode.upload import Uploads
 
 POLL_SECONDS: Final = 0.2

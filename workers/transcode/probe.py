@@ -3,6 +3,7 @@
 Every refusal is decided here, before anything is encoded.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from typing import Any, Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, ladder, limits, runner
-from workers.transcode.media import MediaInfo, parse
+from workers.transcode.media import MediaInfo, Video, parse
 from workers.transcode.scan import Scanner
 from workers.transcode.sniff import Sniff, sniff
+from workers.transcode.tasks import stop
 
 BOUNDS: Final = runner.Bounds(
     stall_seconds=None, wall_seconds=limits.PROBE_SECONDS, address_space=limits.PROBE_ADDRESS_SPACE
@@ -73,11 +75,15 @@ def check_unchanged(given: InputFile) -> None:
 
 async def examine(given: InputFile) -> MediaInfo:
     """What the input is, with its packets walked. Raises WorkError with an Input* reason or NoVideo."""
-    info = await _header(given)
-    if given.seen.cut:
-        raise _cut(given, given.seen.cut)
-    ladder.admit(info)
-    return await _walk(given, info)
+    walking = asyncio.create_task(_walk(given))  # beside the probe, which says which stream to look at
+    try:
+        info = await _header(given)
+        if given.seen.cut:
+            raise _cut(given, given.seen.cut)
+        video = ladder.admit(info)
+        return _scanned(given, info, video, await walking)
+    finally:
+        await stop([walking])
 
 
 def _cut(given: InputFile, how: str) -> WorkError:
@@ -127,12 +133,9 @@ async def _probe(given: InputFile, *extra: str) -> tuple[MediaInfo | None, runne
         return None, ended
 
 
-async def _walk(given: InputFile, info: MediaInfo) -> MediaInfo:
-    """All packets. Raises WorkError(InputTruncated) when there are fewer than the container declares."""
-    video = info.video
-    if video is None:
-        return info
-    walk = Walk(video.index)
+async def _walk(given: InputFile) -> "Walk":
+    """All packets of all streams."""
+    walk = Walk()
     seconds = limits.PROBE_SECONDS + given.size / limits.SCAN_BYTES_PER_SECOND
     bounds = runner.Bounds(stall_seconds=None, wall_seconds=seconds, address_space=limits.PROBE_ADDRESS_SPACE)
     ended = await runner.run(
@@ -141,20 +144,20 @@ async def _walk(given: InputFile, info: MediaInfo) -> MediaInfo:
     if ended.stalled:
         message = f"Walking over the packets of {given.name} took over {seconds:.0f} s; is the scratch volume slow?"
         raise WorkError(Reason.NO_PROGRESS, message)
+    return walk
+
+
+def _scanned(given: InputFile, info: MediaInfo, video: Video, walk: "Walk") -> MediaInfo:
+    """The input with what the walk found. Raises WorkError(InputTruncated) where that is less than is declared."""
+    scanner = walk.scanners.get(video.index, Scanner())
     declared = video.declared_frames
     # nb_frames is exact where the index is a table of samples; AVI counts empty chunks.
-    if declared and "mov" in info.container and walk.scanner.packets < declared:
-        raise _cut(given, f"it has {walk.scanner.packets} of {declared} frames")
-    end = max(
-        (time * info.time_bases.get(stream, Fraction(0)) for stream, time in walk.ends.items()), default=Fraction(0)
-    )
-    start = min(
-        (time * info.time_bases.get(stream, Fraction(0)) for stream, time in walk.starts.items()), default=Fraction(0)
-    )
-    length = end - min(start, Fraction(0)) if "matroska" in info.container else end - start
+    if declared and "mov" in info.container and scanner.packets < declared:
+        raise _cut(given, f"it has {scanner.packets} of {declared} frames")
+    length = walk.length(info)
     if info.duration and info.duration - length > max(SHORT_SECONDS, info.duration * SHORT_PART):
         raise _cut(given, f"it ends after {float(length):.1f} of {float(info.duration):.1f} s")
-    scan = walk.scanner.result()
+    scan = scanner.result()
     return info if scan is None else info.scanned(scan)
 
 
@@ -162,8 +165,7 @@ async def _walk(given: InputFile, info: MediaInfo) -> MediaInfo:
 class Walk:
     """The packets as ffprobe lists them."""
 
-    video: int
-    scanner: Scanner = field(default_factory=Scanner)
+    scanners: dict[int, Scanner] = field(default_factory=dict)
     starts: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
 
@@ -177,8 +179,17 @@ class Walk:
         if time is not None:
             self.starts[stream] = min(time, self.starts.get(stream, time))
             self.ends[stream] = max(time + duration, self.ends.get(stream, time))
-        if stream == self.video:
-            self.scanner.feed(time, duration, hidden="D" in fields[4])
+        self.scanners.setdefault(stream, Scanner()).feed(time, duration, hidden="D" in fields[4])
+
+    def length(self, info: MediaInfo) -> Fraction:
+        """Seconds from the first packet to the end of the last; in Matroska, whose durations count so, from 0."""
+        bases = info.time_bases
+        ends = [time * bases[stream] for stream, time in self.ends.items() if stream in bases]
+        starts = [time * bases[stream] for stream, time in self.starts.items() if stream in bases]
+        first = min(starts, default=Fraction(0))
+        if "matroska" in info.container:
+            first = min(first, Fraction(0))
+        return max(ends, default=Fraction(0)) - first
 
 
 def lines(take: Callable[[bytes], Any]) -> Callable[[bytes], None]:

@@ -13,7 +13,8 @@ from workers.common.store import POINTER, ObjectStore
 from workers.transcode.layout import VERSION, Layout
 from workers.transcode.package import Pointers, media_playlist, variant_bandwidths
 from workers.transcode.rendition import Title
-from workers.transcode.shelf import Shelf, together
+from workers.transcode.shelf import Shelf
+from workers.transcode.tasks import together
 
 
 class Record(Contract):

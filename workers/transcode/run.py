@@ -21,6 +21,7 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
+from workers.transcode.tasks import stop
 from workers.transcode.verify import Gate
 
 SHA256: Final = "narwhal-sha256"
@@ -31,13 +32,24 @@ BYTES: Final = Counter("narwhal_transcode_stored_bytes", "Bytes of segments enco
 
 async def run(order: TranscodeOrder, context: Context) -> Result:
     """Carries out one order. Raises WorkError; cancelled, it leaves in the store what makes a resume possible."""
-    store = context.open_store(order.output_store)
-    await asyncio.to_thread(store.check_bucket, order.spec.output.bucket)
     if order.head.task == "Sweep":
+        store = await _open(order, context)
         count = await asyncio.to_thread(publish.sweep, store, order)
         return Result(message=f"Removed {count} objects of unfinished runs.")
     runner.require("ffmpeg", "ffprobe", "nice", "setpriv")
-    return await Transcode(order, context, store).run()
+    asking = asyncio.create_task(_engine())
+    try:
+        await asyncio.sleep(0)  # FFmpeg starts, and loads its libraries while we load the store's
+        store = await _open(order, context)
+        return await Transcode(order, context, store, asking).run()
+    finally:
+        await stop([asking])
+
+
+async def _open(order: TranscodeOrder, context: Context) -> ObjectStore:
+    store = context.open_store(order.output_store)
+    await asyncio.to_thread(store.check_bucket, order.spec.output.bucket)
+    return store
 
 
 @dataclass(slots=True)
@@ -47,10 +59,13 @@ class Transcode:
     order: TranscodeOrder
     context: Context
     store: ObjectStore
+    asking: "asyncio.Task[str]"
+    """FFmpeg's version."""
 
     async def run(self) -> Result:
         """From the input to the outcome."""
-        engine, (source, info) = await asyncio.gather(_engine(), self._find_input())
+        source, info = await self._find_input()
+        engine = await self.asking
         shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
         if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))

@@ -15,6 +15,7 @@ from workers.transcode import command, runner
 from workers.transcode.layout import segment_name
 from workers.transcode.rendition import Rendition, Stored, Title
 from workers.transcode.shelf import Shelf
+from workers.transcode.tasks import stop
 
 PIECE: Final = 4 * 1024 * 1024
 """Bytes of a segment that are in memory at once while it is fetched."""
@@ -47,14 +48,12 @@ class Sampler:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        for task in self._begun.values():
-            task.cancel()
-        await asyncio.gather(*self._begun.values(), return_exceptions=True)
+        await stop(self._begun.values())
 
     def stored(self, _: Rendition, index: int) -> None:
         """A segment was stored: when it is of the sample and the last of its number, its decoding begins."""
-        early = chosen(self.title.plan.timeline.segments, self.shelf.layout.version)[:-1]
-        if index in early and index not in self._begun and all(index in video.stored for video in self.title.videos):
+        sample = chosen(self.title.plan.timeline.segments, self.shelf.layout.version)
+        if index in sample and index not in self._begun and all(index in video.stored for video in self.title.videos):
             self._begun[index] = asyncio.create_task(self._decode([(video, index) for video in self.title.videos]))
 
     async def finish(self) -> list[str]:
@@ -63,7 +62,8 @@ class Sampler:
         left = [index for index in chosen(self.title.plan.timeline.segments, version) if index not in self._begun]
         batch = [(video, index) for index in left for video in self.title.videos]
         batch += [(audio, index) for audio in self.title.audios for index in chosen(len(audio.stored), version)]
-        self._begun[-1] = asyncio.create_task(self._decode(batch))
+        if batch:
+            self._begun[-1] = asyncio.create_task(self._decode(batch))
         found = await asyncio.gather(*self._begun.values())
         return [finding for findings in found for finding in findings]
 

@@ -1,7 +1,7 @@
 """The store as this worker uses it: one bucket, the objects of one version, a bounded number of requests at once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from workers.transcode.boxes import DamagedSegmentError, read_fragment, read_ini
 from workers.transcode.layout import INIT, Layout, segment_index, segment_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
+from workers.transcode.tasks import together
 
 T = TypeVar("T")
 
@@ -125,15 +126,3 @@ def drop_foreign(rendition: Rendition, line: Timeline) -> None:
         expected = (start, frames, frames * line.frame_ticks, segment.size, True)
         if expected != (fragment.start, fragment.samples, fragment.duration, fragment.length, fragment.idr):
             del rendition.stored[index]
-
-
-async def together(*work: Coroutine[Any, Any, Any]) -> None:
-    """Runs all at once; the first that fails stops the others and is raised as it is."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            if not task.cancelling():  # asked twice, a task would be torn out of its own tidying up
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,7 +9,8 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import limits
 from workers.transcode.boxes import DamagedSegmentError
 from workers.transcode.rendition import Rendition
-from workers.transcode.shelf import Shelf, together
+from workers.transcode.shelf import Shelf
+from workers.transcode.tasks import together
 
 
 @dataclass(slots=True)

@@ -87,11 +87,11 @@ def test_the_sample_has_the_last_segment_and_one_by_the_version(segments: int, e
 
 def test_packets_are_read_from_ffprobes_lines() -> None:
     """Side data, empty lines and other streams are told apart; AVI's packets have decoding times only."""
-    walk = Walk(video=0)
+    walk = Walk()
     feed = lines(walk.line)
     for piece in (b"0,0,N/A,512,K_\n1,0,0,10", b"24,K_\n\n0,N/A,512,512,__,Skip Samples\nnoise\n0,1024,0,512,_D\n"):
         feed(piece)
-    found = walk.scanner.result()
+    found = walk.scanners[0].result()
     assert found is not None
     assert (found.packets, found.shown, found.first, found.end) == (3, 2, 0, 1024)
     assert walk.ends == {0: 1536, 1: 1024}
