@@ -13,7 +13,7 @@ from workers.transcode.ladder import plan
 from workers.transcode.plan import Plan
 from workers.transcode.rates import timeline
 
-JOB = Job(Source("/dev/fd/7"), "/work", progress_fd=9, threads=3)
+JOB = Job(Source("/dev/fd/7"), "/scratch", progress_fd=9, threads=3)
 DOORS = ["-protocol_whitelist", "file", "-format_whitelist", limits.DEMUXERS]
 
 
@@ -98,7 +98,7 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
     )
     return [
         *encoder, *cap, *gop, *muxer,
-        "-hls_segment_filename", f"/work/{name}/%05d.m4s", f"/work/{name}/ffmpeg.m3u8",
+        "-hls_segment_filename", f"/scratch/{name}/%05d.m4s", f"/scratch/{name}/ffmpeg.m3u8",
     ]  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def test_audio_is_whole_and_its_priming_is_the_first_packet() -> None:
         "-c:a aac -b:a 128000 -ac 2 -flags:a +bitexact -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
         "-hls_time 4.004000 -hls_playlist_type vod -hls_segment_type fmp4 -hls_flags temp_file "
         "-hls_fmp4_init_filename init.mp4 -hls_segment_options movflags=+frag_discont+skip_sidx:use_editlist=0 "
-        "-hls_segment_filename /work/main/%05d.m4s /work/main/ffmpeg.m3u8"
+        "-hls_segment_filename /scratch/main/%05d.m4s /scratch/main/ffmpeg.m3u8"
     )
     head = [*FFMPEG, *STRICT, "-threads", "1", "-copyts", "-vn", *DOORS, "-i", "file:/dev/fd/7"]
     assert command.encode_audio(made, made.audio[0], JOB) == [*head, "-filter_complex", graph, "-map", "[a]", *options]
