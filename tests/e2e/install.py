@@ -42,6 +42,10 @@ class Release:
         """All that the running operator has logged."""
         return self.kube.run("logs", "--namespace", NAMESPACE, f"deployment/{RELEASE}", "--tail=-1")
 
+    def denials(self) -> list[str]:
+        """Lines of its log about rights it lacks; a namespace that is going refuses its administrator as well."""
+        return [line for line in self.operator_log().splitlines() if "system:serviceaccount:" in line]
+
     def ready(self) -> bool:
         """Whether the operator's pod is ready, and none of it is on its way out."""
         pods = self.operator_pods()
