@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,15 @@ import libtorrent as lt
 import pytest
 
 from narwhal_operator.contract.order import DownloadOrder
-from narwhal_operator.contract.outcome import Reason
+from narwhal_operator.contract.outcome import Reason, WorkError
 from tests.integration.torrent.conftest import Place, content
 from tests.support.downloads import fetch
 from tests.support.processes import program, until
 from tests.support.seaweed import S3Server
 from tests.support.swarm import PIECE, Seeder, Tracker, make_torrent
+from workers.download.torrent import keeping
+from workers.download.torrent.keep import InChunks
+from workers.download.torrent.layout import Span
 from workers.download.torrent.room import Room
 
 MIB = 1024 * 1024
@@ -214,3 +217,33 @@ async def test_a_sweep_leaves_a_finished_torrent_alone(place: Place, tracker: Tr
     assert place.objects() == before
     assert len(before) == len(SHOW)
     assert place.own() == ["record.json"]
+
+
+@pytest.mark.parametrize("reason", [Reason.STORE_UNREACHABLE, Reason.STORE_ACCESS_DENIED])
+async def test_a_store_that_fails_for_a_moment_costs_no_attempt(
+    tmp_path: Path, tracker: Tracker, s3: S3Server, monkeypatch: pytest.MonkeyPatch, reason: Reason
+) -> None:
+    """Pieces that could not be kept are kept later; what somebody must mend ends the attempt at once."""
+    place = Place(s3.secret(), s3.bucket(f"moment-{reason.value.lower()}"))
+    torrent = make_torrent(tmp_path / "seed", {"film.mkv": FILM}, [tracker.url], piece=4 * PIECE)
+    save, calls = InChunks.save, list[int]()
+
+    def failing(keep: InChunks, spans: Iterable[Span]) -> None:
+        calls.append(len(s3.keys(place.bucket, ".narwhal/torrents/")))
+        if len(calls) == 1:
+            raise WorkError(reason, "The store is away.")
+        save(keep, spans)
+
+    monkeypatch.setattr(InChunks, "save", failing)
+    monkeypatch.setattr(keeping, "KEEP_SECONDS", 0.2)
+    with Seeder(torrent, [tracker.url], rate=RATE):
+        ended = await fetch(place.order({"magnet": torrent.magnet(tracker.url)}), tmp_path / "scratch")
+
+    if reason is Reason.STORE_UNREACHABLE:
+        assert ended.reason is Reason.COMPLETED, ended.message
+        assert len(calls) > 2
+        assert max(calls) > calls[0]
+        assert place.objects() == {"films/x": FILM}
+    else:
+        assert ended.reason is reason
+        assert place.objects() == {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.download.netguard import Policy
-from workers.download.torrent.addresses import PEERS_LIMIT, Places, allowed_peers, filter_rules, judged_places
+from workers.download.torrent.addresses import Places, filter_rules, judged_places
 
 POLICY = Policy.of(["10.1.0.0/16", "fd00:1::/32"])
 PUBLIC = "93.184.216.34"
@@ -154,13 +154,3 @@ async def test_a_torrent_that_names_nowhere_is_invalid() -> None:
         await judged_places(Places(), Policy(), LOOK)
 
     assert caught.value.reason is Reason.TORRENT_INVALID
-
-
-def test_remembered_peers_are_judged_and_bounded() -> None:
-    """What a stored list of peers says is believed no more than a tracker."""
-    peers = [("10.0.0.1", 1), ("not an address", 2), *[(f"93.184.{n // 250}.{n % 250}", 6881) for n in range(400)]]
-
-    found = allowed_peers(peers, Policy())
-
-    assert len(found) == PEERS_LIMIT
-    assert found[0] == ("93.184.0.0", 6881)

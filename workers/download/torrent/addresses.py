@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
-from itertools import islice
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -21,8 +20,6 @@ Purpose = Literal["tracker", "web seed", "peer"]
 
 URLS_LIMIT: Final = 50
 """Trackers, and web seeds, that are used; real torrents have up to some 30."""
-PEERS_LIMIT: Final = 200
-"""Peers that are remembered from one attempt to the next."""
 LOOKUPS_AT_ONCE: Final = 8
 _SCHEMES: Final = {"tracker": frozenset({"http", "https", "udp"}), "web seed": frozenset({"http", "https"})}
 _PORTS: Final = {"http": 80, "https": 443}
@@ -170,9 +167,3 @@ def _judge_peer(host: str, policy: Policy) -> WorkError | None:
     if address is not None and policy.allows(address):
         return None
     return WorkError(Reason.ADDRESS_FORBIDDEN, f"The peer {host!a} is not globally routable.")
-
-
-def allowed_peers(peers: Sequence[tuple[str, int]], policy: Policy) -> tuple[tuple[str, int], ...]:
-    """The peers that may be dialled, each once, at most PEERS_LIMIT."""
-    allowed = (peer for peer in dict.fromkeys(peers) if _judge_peer(peer[0], policy) is None)
-    return tuple(islice(allowed, PEERS_LIMIT))

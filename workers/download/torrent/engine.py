@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
@@ -13,7 +13,7 @@ from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError
 from workers.common.log import log
 from workers.download.digest import Wanted
 from workers.download.netguard import Policy
-from workers.download.torrent.addresses import Places, allowed_peers, filter_rules
+from workers.download.torrent.addresses import Places, filter_rules
 from workers.download.torrent.choice import Chosen, choose
 from workers.download.torrent.keep import Keep, file_name
 from workers.download.torrent.keeping import Keeping
@@ -156,10 +156,9 @@ class Engine:
         params.have_pieces, params.verified_pieces, params.unfinished_pieces = [], [], {}
         spec = self._job.order.spec
         limit = None if spec.bandwidth_limit is None else bytes_of(spec.bandwidth_limit)
-        places = replace(
-            self._job.places, peers=allowed_peers([*self._job.places.peers, *params.peers], self._job.policy)
-        )
-        self._swarm.add(params, places, self._keep.directory, limit=limit)
+        # Peers that were written down are not dialled: to libtorrent an address is one peer, and one that has moved to
+        # another port since would stand in for the one the tracker names.
+        self._swarm.add(params, self._job.places, self._keep.directory, limit=limit)
         publisher = Publisher(self._keep, self._job.order.head, self._job.origin.name, self._job.wanted)
         return Keeping(self._swarm, publisher, layout, chosen, made.values())
 

@@ -20,7 +20,7 @@ from workers.download.torrent.swarm import Swarm
 KEEP_SECONDS: Final = 15.0
 """Longest time that what arrives slowly is kept nowhere but in the pod."""
 RESUME_SECONDS: Final = 60.0
-"""How often the peers and counters of the swarm are stored."""
+"""How often the counters of the swarm are stored."""
 
 
 class Keeping:
@@ -41,6 +41,7 @@ class Keeping:
         self._snapshot: Sequence[bool] | None = None
         self._done_before = 0
         self._at = self._resume_at = time.monotonic()
+        self._not_before = 0.0
 
     def begin(self, done: int, have: Sequence[bool]) -> None:
         """Counts what is there at the start as kept: it came from where it is kept."""
@@ -89,6 +90,8 @@ class Keeping:
         self._keep.save(spans)
 
     def _due(self, done: int) -> bool:
+        if time.monotonic() < self._not_before:
+            return False
         new = done - self._done_before
         return new >= CHUNK_BYTES or (new > 0 and time.monotonic() - self._at >= KEEP_SECONDS)
 
@@ -128,4 +131,4 @@ class Keeping:
             if TABLE[error.reason].cls is not Class.RETRY:
                 raise
             log("warning", "pieces could not be kept; tried again later", reason=error.reason.value)
-            self._done_before = 0
+            self._done_before, self._not_before = 0, time.monotonic() + KEEP_SECONDS

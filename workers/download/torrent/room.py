@@ -10,7 +10,7 @@ from workers.download.torrent.chunks import OBJECT_LIMIT
 from workers.download.torrent.record import RECORD_LIMIT, Made, Record, parse_record
 
 RESUME_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of resume data: the metadata twice (hashes of version 2), and peers."""
+"""Bytes of resume data: the metadata twice (hashes of version 2)."""
 _CHUNK: Final = re.compile(r"/chunk-[0-9]{8}$")
 _BYTES: Final = "application/octet-stream"
 

@@ -19,6 +19,8 @@ from workers.download.torrent.settings import session_settings
 
 STORED: Final = 4
 """libtorrent's default priority of a file; 0 is: do not fetch."""
+FLUSHES: Final = 3
+"""One more than libtorrent tells of by itself."""
 ANNOUNCE_SKIPPED: Final = 180
 """libtorrent's error of an announce from an interface that does not lead to the tracker; another one may."""
 ANSWER_SECONDS: Final = 30.0
@@ -59,7 +61,7 @@ class Swarm:
         self._session = lt.session(params)
         self._full = full
         self._handle: lt.torrent_handle | None = None
-        self._flushed = False
+        self._flushes_awaited = 0
         self._removed = False
         self._resume: list[bytes | None] = []
         self.failed: WorkError | None = None
@@ -139,22 +141,27 @@ class Swarm:
         return self.handle.status(lt.torrent_handle.query_pieces).pieces
 
     def flush(self) -> None:
-        """Has everything written that has arrived; `flushed` tells when it is."""
-        self._flushed = False
-        self.handle.flush_cache()
+        """Has everything written that has arrived; `flushed` tells when it is.
+
+        Asked for FLUSHES times: libtorrent tells of flushes of its own too, one after checking and one at the end, and
+        a file may be published only when one of ours, which are done in order, is among those that were told.
+        """
+        self._flushes_awaited = FLUSHES
+        for _ in range(FLUSHES):
+            self.handle.flush_cache()
 
     @property
     def flushed(self) -> bool:
         """Whether all of before the last `flush` is in the files."""
-        return self._flushed
+        return self._flushes_awaited <= 0
 
     def flush_now(self) -> None:
         """Flushes and waits. Raises WorkError when the disk does not answer."""
         self.flush()
-        self._until(lambda: self._flushed, "write its files")
+        self._until(lambda: self.flushed, "write its files")
 
     def resume_data(self) -> bytes:
-        """What a later session goes on with: metadata, peers, counters. Raises WorkError."""
+        """What a later session goes on with: metadata, counters. Raises WorkError."""
         self._resume.clear()
         self.handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
         self._until(lambda: bool(self._resume), "tell its state")
@@ -181,7 +188,7 @@ class Swarm:
 
     def _take(self, alert: "lt.alert") -> None:
         if isinstance(alert, lt.cache_flushed_alert):
-            self._flushed = True
+            self._flushes_awaited -= 1
         elif isinstance(alert, lt.torrent_removed_alert):
             self._removed = True
         elif isinstance(alert, lt.save_resume_data_alert):
