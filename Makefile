@@ -42,6 +42,7 @@ test: ## Everything: check, verify, integration, end to end
 	@$(MAKE) --no-print-directory check verify integration e2e
 
 bench: setup ## Benchmarks; each prints ratios and ends with one line of JSON
+	@hack/setup-machine bench
 	@hack/bench
 
 images: setup ## Build the images operator, download, transcode and say their sizes
