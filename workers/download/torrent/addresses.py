@@ -138,7 +138,7 @@ def _nowhere(refused: Sequence[WorkError]) -> WorkError:
             "use a magnet link with tr= or a .torrent file with trackers.",
         )
     first = (forbidden or list(refused))[0]
-    return WorkError(first.reason, f"All {len(refused)} places to get the torrent from are refused. {first.message}")
+    return WorkError(first.reason, f"Nowhere is left to get the torrent from; refused: {len(refused)}. {first.message}")
 
 
 async def _judge(purpose: Purpose, url: str, policy: Policy, look: Lookup) -> WorkError | None:
