@@ -27,7 +27,7 @@ from bench.control_start import start_over_bare_job
 from tests.cluster.providers import choose
 from tests.contract.apiserver import apiserver
 from tests.e2e import media
-from tests.e2e.install import NAMESPACE, RELEASE
+from tests.e2e.install import NAMESPACE
 from tests.e2e.world import World, inhabited
 from tests.integration.operator.plane import ROOT, Operator, controllers, log_in
 
@@ -64,7 +64,8 @@ def whole(scratch: Path) -> dict[str, float]:
         with inhabited(cluster, media.Media(CLIP, CLIP, CLIP, CLIP), scratch) as world:
             quiet(world)
             extra = asyncio.run(start_over_bare_job(world, CLIP, ROUNDS))
-            with cluster.port_forward(NAMESPACE, f"service/{RELEASE}", 8080) as port:
+            pod = world.release.operator_pods()[0]["metadata"]["name"]
+            with cluster.port_forward(NAMESPACE, f"pod/{pod}", 8080) as port:
                 made = asyncio.run(burst(cluster.kubeconfig, COUNT, f"http://127.0.0.1:{port}/metrics"))
     finally:
         provider.down()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,16 +27,17 @@ async def start_over_bare_job(world: World, clip: Path, rounds: int) -> float:
     world.namespace(NAMESPACE)
     world.bucket(NAMESPACE).upload("clip.mp4", clip)
     client = Client(await configuration(4, str(world.kube.cluster.kubeconfig)))
-    narwhal: list[float] = []
-    bare: list[float] = []
+    narwhal: list[tuple[float, float]] = []
+    bare: list[tuple[float, float]] = []
     try:
         for number in range(rounds + 1):  # the first of each warms the page cache and does not count
             bare.append(await started(client, *bare_job(number)))
             narwhal.append(await started(client, *narwhal_job(number)))
-            print(f"round {number}: bare {bare[-1]:.2f} s, narwhal {narwhal[-1]:.2f} s", flush=True)
+            print(f"round {number}: bare {bare[-1][0]:.2f} s, narwhal {narwhal[-1][0]:.2f} s", end="")
+            print(f" (its worker began at {narwhal[-1][1]:.2f} s)", flush=True)
     finally:
         await client.close()
-    return statistics.median(narwhal[1:]) - statistics.median(bare[1:])
+    return statistics.median(at for at, _ in narwhal[1:]) - statistics.median(at for at, _ in bare[1:])
 
 
 def narwhal_job(number: int) -> tuple[str, str, dict[str, Any]]:
@@ -65,33 +67,47 @@ def bare_job(number: int) -> tuple[str, str, dict[str, Any]]:
     return "Job", name, {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
 
 
-async def started(client: Client, kind: str, name: str, body: dict[str, Any]) -> float:
-    """Seconds from the request to the start of the FFmpeg that comes of it; what was made is then removed."""
-    before = set(encoders())
+async def started(client: Client, kind: str, name: str, body: dict[str, Any]) -> tuple[float, float]:
+    """Seconds from the request to the start of the FFmpeg that comes of it, and to that of its worker (0: it has none).
+
+    What was made is then removed.
+    """
+    before = processes(encodes).keys() | processes(works).keys()
     asked = time.clock_gettime(time.CLOCK_BOOTTIME)
     await client.create(collection(kind, NAMESPACE), body)
     deadline = asked + SECONDS
     while True:
-        new = {pid: at for pid, at in encoders().items() if pid not in before}
+        new = {pid: at for pid, at in processes(encodes).items() if pid not in before}
         if new:
             break
         if time.clock_gettime(time.CLOCK_BOOTTIME) > deadline:
             raise SystemExit(f"no FFmpeg of {kind} {name} within {SECONDS:.0f} s: is the cluster on this machine?")
         await asyncio.sleep(POLL)
+    workers = [at for pid, at in processes(works).items() if pid not in before]
     await client.delete(named(kind, NAMESPACE, name), {"propagationPolicy": "Background"})
     await gone(next(iter(new)))
-    return min(new.values()) - asked
+    return min(new.values()) - asked, min(workers, default=asked) - asked
 
 
-def encoders() -> dict[int, float]:
-    """FFmpeg processes that encode, on this machine: pid and start, in seconds since boot (proc(5), field 22)."""
+def encodes(words: list[bytes]) -> bool:
+    """Whether this is the command of an FFmpeg that encodes, not of a probe."""
+    return words[0].endswith(b"ffmpeg") and b"-progress" in words
+
+
+def works(words: list[bytes]) -> bool:
+    """Whether this is the command of a transcode worker."""
+    return b"workers.transcode" in words
+
+
+def processes(wanted: Callable[[list[bytes]], bool]) -> dict[int, float]:
+    """Processes of this machine with such a command: pid and start, in seconds since boot (proc(5), field 22)."""
     found = {}
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
             continue
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if words[0].endswith(b"ffmpeg") and b"-progress" in words:
+            if wanted(words):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 found[int(entry.name)] = int(fields[19]) / TICKS
         except (FileNotFoundError, ProcessLookupError):
