@@ -94,17 +94,31 @@ Magnet = Annotated[
 """A magnet link (BEP 9) of a torrent, version 1 (btih) or 2 (btmh)."""
 
 
+class TorrentObject(Contract):
+    """A .torrent file in a store."""
+
+    bucket: BucketName = Field(description="Bucket of the object.")
+    key: ObjectKey = Field(description="Key of the object.")
+    storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
+
+
 class TorrentSource(OneOf):
-    """A torrent, by magnet link or by the URL of its .torrent file."""
+    """A torrent, by magnet link or by its .torrent file: at a URL, or an object of a store."""
 
     one_of: ClassVar[str] = "torrent"
-    exempt: ClassVar[frozenset[str]] = frozenset({"files", "stall_timeout", "seed"})
-    cel: ClassVar[tuple[Rule, ...]] = (exactly_one("magnet", "url", of="torrent"),)
+    exempt: ClassVar[frozenset[str]] = frozenset({"files", "metadata_timeout", "stall_timeout", "seed"})
+    cel: ClassVar[tuple[Rule, ...]] = (exactly_one("magnet", "url", "object", of="torrent"),)
 
     magnet: Magnet | None = Field(None, description="A magnet link with an xt parameter.")
     url: Url | None = Field(None, description="URL of a .torrent file.")
+    object: TorrentObject | None = Field(None, description="A .torrent file in a store.")
     files: list[Annotated[str, Field(min_length=1, max_length=512)]] | None = Field(
         None, min_length=1, max_length=64, description="Glob patterns of the files to take; absent takes all."
+    )
+    metadata_timeout: Annotated[Span, lasting("1s", "24h")] | None = Field(
+        None,
+        description="End the attempt when no peer has sent a magnet link's list of files after this long; 1s to 24h;"
+        " absent: stallTimeout.",
     )
     stall_timeout: Annotated[Span, lasting("1s", "24h")] = Field(
         "30m", description="End the attempt when nothing arrives for this long; 1s to 24h."
@@ -161,6 +175,10 @@ class DownloadOptions(Suspendable):
     stall_timeout: Annotated[Span, lasting("1s", "24h")] = Field(
         "60s", description="End the attempt when no byte arrives for this long; 1s to 24h."
     )
+    expect: Literal["Media", "Any"] = Field(
+        "Media",
+        description="Media refuses a web page, XML, JSON or text in place of a film; Any takes any content.",
+    )
 
 
 class DownloadJobSpec(DownloadOptions):
@@ -216,6 +234,24 @@ class Artifact(Contract):
     file_count: int | None = Field(None, ge=1, description="Objects made in all, listed or not.")
 
 
+MirrorState = Literal["Active", "Standby", "Failed", "Banned"]
+MIRRORS_LISTED: Final = 12
+
+
+class MirrorFacts(Contract):
+    """What is seen of one mirror."""
+
+    host: str = Field(max_length=255, description="Host, with its port where it is not the scheme's own.")
+    bytes: int = Field(0, ge=0, description="Bytes it sent in this attempt.")
+    bytes_per_second: int | None = Field(None, ge=0, description="Smoothed rate, while it sends.")
+    failures: int = Field(0, ge=0, description="Requests to it that failed in this attempt.")
+    state: MirrorState = Field(
+        description="Active: bytes come from it; Standby: not asked now; Failed: given up in this attempt; Banned: it"
+        " sent wrong bytes."
+    )
+    reason: str | None = Field(None, max_length=64, description="Why its last request failed.")
+
+
 class DownloadProgress(Contract):
     """How far the download is."""
 
@@ -227,6 +263,9 @@ class DownloadProgress(Contract):
     bytes_refetched: int | None = Field(None, ge=0, description="Bytes fetched more than once.")
     connections: int | None = Field(None, ge=0, description="Connections open now.")
     mirror: str | None = Field(None, max_length=255, description="Host the bytes come from.")
+    mirrors: list[MirrorFacts] | None = Field(
+        None, max_length=MIRRORS_LISTED, description="Each mirror, in the order of spec.source.http.urls."
+    )
     peers: int | None = Field(None, ge=0, description="Peers connected now, of a torrent.")
     availability: float | None = Field(
         None,

@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 
 from narwhal_operator.contract import base
 from narwhal_operator.contract.base import Contract, Rule, TitleName, immutable
-from narwhal_operator.contract.common import CommonStatus, LocalRef
+from narwhal_operator.contract.common import CommonStatus
 from narwhal_operator.contract.download import Checksum, Destination, DownloadJobSpec, DownloadOptions, Source
 from narwhal_operator.contract.naming import child_name
-from narwhal_operator.contract.transcode import Input, Output, TranscodeOptions, TranscodingJobSpec
+from narwhal_operator.contract.transcode import DownloadJobRef, Input, Output, TranscodeOptions, TranscodingJobSpec
 
 KIND: Final = "MediaLibrary"
 
@@ -106,7 +106,7 @@ class MediaLibrarySpec(Contract):
             prefix=f"{self.output.prefix}/{item.name}",
             storage_ref=self.output.storage_ref,
         )
-        source = Input(download_job_ref=LocalRef(name=child_name(library, item.name)))
+        source = Input(download_job_ref=DownloadJobRef(name=child_name(library, item.name)))
         options = _explicit(self.transcode_template) | self._suspension(self.transcode_template.suspend)
         return TranscodingJobSpec(input=source, output=output, **options)
 

@@ -16,6 +16,7 @@ MOUNT: Final = "/narwhal"
 ORDER_FILE: Final = f"{MOUNT}/order/order.json"
 OUTPUT_STORE: Final = f"{MOUNT}/store"
 INPUT_STORE: Final = f"{MOUNT}/input-store"
+SOURCE_STORE: Final = f"{MOUNT}/source-store"
 HEADERS: Final = f"{MOUNT}/headers"
 CA_BUNDLE: Final = f"{MOUNT}/ca/ca.crt"
 SCRATCH: Final = "/work"
@@ -74,6 +75,21 @@ class DownloadOrder(Contract):
     allowed_networks: list[str] = Field(
         default_factory=list, description="CIDRs a source may be in beside the globally routable; the admin's word."
     )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts that may be at addresses of a private network: exact names, or *.example.org; the admin's"
+        " word. Empty: none.",
+    )
+    connections_per_host: int = Field(
+        16, ge=1, description="A ceiling of the connections to one host, over spec.connections; the admin's word."
+    )
+    proxy: str | None = Field(
+        None, description="http://HOST:PORT that requests to sources go through; the admin's word. Absent: none."
+    )
+    peer_discovery: bool = Field(
+        False, description="Whether torrents may use DHT, LSD and PEX to find peers; the admin's word."
+    )
+    torrent_file: ObjectLocation | None = Field(None, description="The .torrent file, when it is an object.")
 
 
 class TranscodeOrder(Contract):

@@ -88,12 +88,15 @@ class Reason(StrEnum):
     NO_PROGRESS = "NoProgress"
     VERIFICATION_FAILED = "VerificationFailed"
     PROGRAM_MISSING = "ProgramMissing"
+    INPUT_FILE_UNMATCHED = "InputFileUnmatched"
     # 70-79 torrents
     TORRENT_METADATA_TIMEOUT = "TorrentMetadataTimeout"
     TORRENT_STALLED = "TorrentStalled"
     TORRENT_INVALID = "TorrentInvalid"
     TORRENT_UNSAFE = "TorrentUnsafe"
     TORRENT_FILES_UNMATCHED = "TorrentFilesUnmatched"
+    TORRENT_NO_PEERS = "TorrentNoPeers"
+    TORRENT_INCOMPLETE = "TorrentIncomplete"
 
 
 TABLE: Final[dict[Reason, Entry]] = {
@@ -328,16 +331,22 @@ TABLE: Final[dict[Reason, Entry]] = {
     Reason.PROGRAM_MISSING: Entry(
         62, Class.TERMINAL, "ffmpeg or ffprobe is not installed.", "Install FFmpeg: apt-get install ffmpeg."
     ),
+    Reason.INPUT_FILE_UNMATCHED: Entry(
+        63,
+        Class.TERMINAL,
+        "No file of the DownloadJob matches spec.input.downloadJobRef.file.",
+        "The message shows files it made; correct the pattern in a new TranscodingJob.",
+    ),
     Reason.TORRENT_METADATA_TIMEOUT: Entry(
         70,
         Class.RETRY,
-        "No peer of the magnet link sent the list of files within spec.source.torrent.stallTimeout.",
+        "No peer of the magnet link sent the list of files within spec.source.torrent.metadataTimeout.",
         "Check that the torrent still has peers, add trackers to the link, or give the .torrent file; it is tried again.",
     ),
     Reason.TORRENT_STALLED: Entry(
         71,
         Class.RETRY,
-        "Nothing arrived for spec.source.torrent.stallTimeout: no peers, or none with what is missing.",
+        "Peers that have what is missing sent nothing for spec.source.torrent.stallTimeout.",
         "Raise stallTimeout if the swarm is slow; it is tried again from what is stored.",
     ),
     Reason.TORRENT_INVALID: Entry(
@@ -357,6 +366,19 @@ TABLE: Final[dict[Reason, Entry]] = {
         Class.TERMINAL,
         "No file of the torrent matches spec.source.torrent.files.",
         "The message shows files it has; correct the patterns in a new DownloadJob.",
+    ),
+    Reason.TORRENT_NO_PEERS: Entry(
+        75,
+        Class.RETRY,
+        "No peer was connected for spec.source.torrent.stallTimeout.",
+        "Check that the trackers are up and the swarm is alive, or have the admin allow peer discovery (chart value"
+        " download.peerDiscovery); it is tried again from what is stored.",
+    ),
+    Reason.TORRENT_INCOMPLETE: Entry(
+        76,
+        Class.RETRY,
+        "No connected peer had what is missing for spec.source.torrent.stallTimeout.",
+        "The message says when a complete copy was last seen; it is tried again from what is stored.",
     ),
 }
 

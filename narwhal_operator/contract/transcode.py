@@ -47,13 +47,25 @@ class S3Input(Contract):
     storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
 
 
+class DownloadJobRef(LocalRef):
+    """A DownloadJob, and which of the files it made."""
+
+    file: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Glob pattern of the file to take, of a download of several files, held against its path below the"
+        " download's destination key; without / against its name. Absent: the main file, the largest video.",
+    )
+
+
 class Input(OneOf):
     """What to transcode."""
 
     one_of: ClassVar[str] = "input"
     cel: ClassVar[tuple[Rule, ...]] = (exactly_one("downloadJobRef", "s3", of="input"),)
 
-    download_job_ref: LocalRef | None = Field(None, description="A DownloadJob in this namespace; waits for it.")
+    download_job_ref: DownloadJobRef | None = Field(None, description="A DownloadJob in this namespace; waits for it.")
     s3: S3Input | None = Field(None, description="An object in a bucket.")
 
 
