@@ -32,7 +32,7 @@ verify: setup ## Regenerate what is generated; fail on any difference or untrack
 	@hack/verify
 
 integration: setup ## Tests with a real API server, S3 and FFmpeg
-	@pytest tests/contract tests/integration
+	@pytest tests/contract tests/integration -n 3 --dist loadfile
 
 e2e: setup ## Tests on a real cluster: an existing one (NARWHAL_TEST_KUBECONFIG), kind, or processes
 	@pytest tests/e2e

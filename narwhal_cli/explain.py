@@ -55,9 +55,9 @@ def _table() -> None:
             sys.stdout.write(f"{entry.code}\t{reason.value}\t{entry.cls.value}\t{entry.meaning}\t{entry.mend}\n")
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("Code", "Reason", "Class", "Meaning", "How to mend", box=None, pad_edge=False)
+    table = Table("Code", Column("Reason", no_wrap=True), "Class", "Meaning", "How to mend", box=None, pad_edge=False)
     for reason, entry in TABLE.items():
         table.add_row(str(entry.code), reason.value, entry.cls.value, entry.meaning, entry.mend)
     Console().print(table)

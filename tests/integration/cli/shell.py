@@ -18,6 +18,7 @@ from tests.support.processes import until
 
 SECONDS: Final = 120.0
 NARWHAL: Final = (sys.executable, "-m", "narwhal_cli")
+CLIP: Final = Path(__file__).resolve().parents[2] / "data/big-buck-bunny.mp4"
 API: Final = "narwhal.dev/v1alpha1"
 SMALL: Final[dict[str, Any]] = {
     "ladder": {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]},
@@ -63,7 +64,7 @@ class Shell:
     def __post_init__(self) -> None:
         for directory in (self.temporary, self.store):
             directory.mkdir()
-        foreign = ("AWS_", "NARWHAL_", "PYTHON", "COVERAGE")
+        foreign = ("AWS_", "NARWHAL_", "PYTHON", "COVERAGE", "COLUMNS", "LINES")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.environment = {**kept, "HOME": str(self.home), "TMPDIR": str(self.temporary)}
 
@@ -130,6 +131,25 @@ class Shell:
             except OSError:  # ended, or of another user
                 continue
         return found
+
+    @contextmanager
+    def encoder_held(self) -> Iterator[None]:
+        """Stops the encoder once it runs, until the block ends: a quick machine shows the phase too."""
+        pid = until(self._encoder, SECONDS, "the encoder runs")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _encoder(self) -> int | None:
+        for pid in self.processes():
+            try:
+                if b"libx264" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+            except OSError:  # ended
+                continue
+        return None
 
     def gone(self) -> None:
         """Waits until no process and no temporary file is left."""

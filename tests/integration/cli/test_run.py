@@ -3,13 +3,14 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from narwhal_operator.contract.reasons import TABLE, Reason
-from tests.integration.cli.shell import Shell, download, resource, secret, transcode
+from tests.integration.cli.shell import CLIP, Shell, download, resource, secret, transcode
 from tests.support.origin import Exchange, File, Origin, status
 from tests.support.processes import free_ports
 from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server
@@ -36,11 +37,15 @@ def frames(playlist: Path) -> int:
     return int([line for line in done.stdout.splitlines() if line.startswith("frame=")][-1].partition("=")[2])
 
 
-def test_progress_lines_name_the_work_and_how_far_it_is(shell: Shell, origin: Origin) -> None:
+def test_progress_lines_name_the_work_and_how_far_it_is(shell: Shell) -> None:
     """Where there is no terminal, each line is JSON with time, kind, name, attempt and phase; the plan comes once."""
     (shell.store / "media").mkdir()
-    (shell.store / "media/film.mp4").write_bytes(origin.routes["/film.mp4"].content)  # type: ignore[attr-defined]  # a File
-    lines = shell.apply(transcode("bbb", key="film.mp4")).lines
+    (shell.store / "media/film.mp4").write_bytes(CLIP.read_bytes())
+    with shell.start("run", "-f", shell.write(transcode("bbb", key="film.mp4")), "--store", "store") as process:
+        assert process.stdout
+        with shell.encoder_held():
+            texts = list(iter_until('"Encoding"', process.stdout))
+        lines = [json.loads(text) for text in (*texts, *process.stdout)]
     assert all({"time", "kind", "namespace", "name"} <= line.keys() for line in lines)
     phases = [line["phase"] for line in lines if "phase" in line]
     assert phases[0] == "Starting"
@@ -48,6 +53,14 @@ def test_progress_lines_name_the_work_and_how_far_it_is(shell: Shell, origin: Or
     percents = [line["percent"] for line in lines if "percent" in line]
     assert percents == sorted(percents)
     assert len([line for line in lines if "plan" in line]) == 1
+
+
+def iter_until(words: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines up to the first with these words."""
+    for line in lines:
+        yield line
+        if words in line:
+            return
 
 
 @pytest.mark.parametrize("form", ["YAML", "JSON"])

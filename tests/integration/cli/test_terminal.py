@@ -1,5 +1,7 @@
 """What a person at a terminal sees: a real pseudo-terminal, its bytes read as they come."""
 
+import codecs
+import errno
 import fcntl
 import os
 import pty
@@ -7,14 +9,13 @@ import re
 import struct
 import subprocess
 import termios
-import time
 from dataclasses import dataclass, field
 from typing import Self
 
 import pytest
 
 from narwhal_operator.contract.reasons import TABLE, Reason
-from tests.integration.cli.shell import NARWHAL, SECONDS, Shell, download, transcode
+from tests.integration.cli.shell import CLIP, NARWHAL, SECONDS, Shell, download, transcode
 from tests.support.origin import Exchange, File, Origin
 from tests.support.processes import until
 
@@ -28,6 +29,8 @@ class Terminal:
     shell: Shell
     arguments: tuple[str, ...]
     seen: str = ""
+    over: bool = False
+    decoder: codecs.IncrementalDecoder = field(default_factory=codecs.getincrementaldecoder("utf-8"))
     master: int = field(init=False)
     process: "subprocess.Popen[bytes]" = field(init=False)
 
@@ -64,9 +67,13 @@ class Terminal:
         """All that has been shown, without escape sequences."""
         try:
             while part := os.read(self.master, 1 << 16):
-                self.seen += part.decode(errors="replace")
-        except OSError:  # nothing now, or (EIO) nobody has the terminal open any more
-            pass
+                self.seen += self.decoder.decode(part)
+        except BlockingIOError:
+            self.over = False  # nothing now; there may be more, also of a process that has ended
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.over = True  # nobody has the terminal open any more, and all of it is read
         return ESCAPES.sub("", self.seen)
 
     def shows(self, words: str) -> str:
@@ -76,20 +83,22 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Waits for the end: the exit code and all that was shown."""
-        deadline = time.monotonic() + SECONDS
-        until(lambda: (self.read(), self.process.poll() is not None)[1], deadline - time.monotonic(), "the end")
-        return self.process.returncode, self.read()
+        until(lambda: (self.read(), self.over)[1], SECONDS, "the end of what is shown")
+        return self.process.wait(SECONDS), self.read()
 
 
 def test_bars_move_and_a_line_a_work_stays(shell: Shell, origin: Origin) -> None:
     """Phase, percent and segments in a bar while it goes on; in the end what was made, in one line each."""
+    origin.serve("/film.mp4", File(CLIP.read_bytes()))
     manifest = shell.write(download("bbb", origin.url("/film.mp4")), transcode("bbb", of="bbb"))
     with Terminal(shell, ("run", "-f", manifest, "--store", "store", "--allow-private")) as terminal:
+        with shell.encoder_held():
+            terminal.shows("Encoding")
         code, shown = terminal.end()
     assert code == 0
     assert re.search(r"TranscodingJob/bbb \w+ +━+.* +\d+%", shown)
-    assert re.search(r"DownloadJob/bbb: Complete: media/sources/bbb, [\d.]+ KiB, sha256 [0-9a-f]{64}\n", shown)
-    assert re.search(r"TranscodingJob/bbb: Complete: file:///\S+/master.m3u8, high low, 2s, .* frames\n", shown)
+    assert re.search(r"DownloadJob/bbb: Complete: media/sources/bbb, [\d.]+ MiB, sha256 [0-9a-f]{64}\n", shown)
+    assert re.search(r"TranscodingJob/bbb: Complete: file:///\S+/master.m3u8, high low, \d+s, .* frames\n", shown)
     assert '{"time"' not in shown
 
 
