@@ -39,7 +39,7 @@ class PartFile:
         self.content_type = ""
         self.digests = digests
         self._store = store
-        self._target = target
+        self.target = target
         self._path, self._checkpoint = part_paths(store, target.bucket, target.key)
         self._told_bytes = 0
         self._told_at = 0.0
@@ -49,7 +49,7 @@ class PartFile:
     def resume(self) -> None:
         """Takes over the bytes of the checkpoint if the file has them, and cuts what is after them."""
         with store_errors(self._path):
-            known = found_checkpoint(self._checkpoint, self._target.key)
+            known = found_checkpoint(self._checkpoint, self.target.key)
             if known is not None and known.source.resumable and self._proven(known):
                 self.source, self.have, self.content_type = known.source, known.count, known.content_type
             else:
@@ -81,9 +81,9 @@ class PartFile:
 
     def finish(self) -> ObjectInfo:
         """Makes the part file the object: fsync and rename."""
-        metadata = {**self._target.metadata(), "narwhal-sha256": self.digests.sha256}
+        metadata = {**self.target.metadata(), "narwhal-sha256": self.digests.sha256}
         about = {"contentType": self.content_type, "metadata": metadata}
-        found = self._store.place(self._target.bucket, self._target.key, self._path, about)
+        found = self._store.place(self.target.bucket, self.target.key, self._path, about)
         self._checkpoint.unlink(missing_ok=True)
         self._done = True
         return found
@@ -124,7 +124,7 @@ class PartFile:
                     os.close(handle)
                     raise WorkError(
                         Reason.STORE_ERROR,
-                        f"Another process is fetching {self._target.bucket}/{self._target.key} to this store; "
+                        f"Another process is fetching {self.target.bucket}/{self.target.key} to this store; "
                         "let it end first.",
                     ) from None
                 # The lock may be on a file that its former owner has just renamed or removed: then take the new one.
@@ -143,7 +143,7 @@ class PartFile:
     def _tell(self) -> None:
         if self.source is None:
             return
-        target = self._target
+        target = self.target
         known = Checkpoint(target.uid, target.key, self.source, self.content_type, self.have, self.digests.sha256)
         write_atomically(self._checkpoint, known.text())
         self._told_bytes, self._told_at = self.have, time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from narwhal_operator.contract.base import bytes_of, seconds_of
-from narwhal_operator.contract.download import Artifact, HttpSource
+from narwhal_operator.contract.download import HttpSource
 from narwhal_operator.contract.order import DownloadOrder
 from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError
 from workers.common.context import Context, Result
@@ -23,7 +23,7 @@ from workers.download.known import known_artifact
 from workers.download.meter import Brake
 from workers.download.mirrors import fetch_any
 from workers.download.netguard import Policy
-from workers.download.record import Record, write_record
+from workers.download.publish import publish
 from workers.download.sink import Sink, Target, open_sink
 from workers.download.sweep import sweep
 from workers.download.transfer import Transfer
@@ -99,7 +99,7 @@ class _Download:
         self._client = client
         self._wanted = wanted
         head, place = order.head, order.destination
-        self._target = Target(place.bucket, place.key, head.uid, head.work_digest, uuid.uuid4().hex)
+        self._target = Target(place.bucket, place.key, head.uid, head.work_digest, uuid.uuid4().hex, head.attempt)
 
     async def run(self, source: HttpSource) -> Result:
         """Fetches, verifies, makes the object appear. Raises WorkError."""
@@ -110,7 +110,7 @@ class _Download:
             await transfer.call(sink.resume)
             url = await fetch_any(transfer, source.urls)
             self._context.report(phase="Verifying")
-            artifact = await transfer.call(self._publish, sink)
+            artifact = await transfer.call(publish, self._store, sink)
         except BaseException as error:
             await self._leave(transfer, error)
             raise
@@ -129,23 +129,6 @@ class _Download:
             proven=self._wanted is not None,
             brake=Brake(None if spec.bandwidth_limit is None else bytes_of(spec.bandwidth_limit)),
             metrics=self._context.metrics,
-        )
-
-    def _publish(self, sink: Sink) -> Artifact:
-        """Writes the record, then makes the object appear: a kill between leaves a record of nothing, which is none."""
-        source = sink.source
-        if source is None:
-            raise WorkError(Reason.INTERNAL_ERROR, "A download ended without a source; please report it.")
-        digests, size = sink.digests.values(), sink.have
-        target = self._target
-        write_record(
-            self._store,
-            target,
-            Record(target.transfer, target.uid, target.work, size, digests, sink.content_type, source),
-        )
-        sink.finish()
-        return Artifact(
-            bucket=target.bucket, key=target.key, size=size, sha256=digests["sha256"], content_type=sink.content_type
         )
 
     async def _report(self, transfer: Transfer) -> None:

@@ -16,13 +16,14 @@ from workers.download.rules import Source
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The object to make, whose it is, and a name for this making of it (record.py)."""
+    """The object to make, whose it is, a name for this making of it (record.py), and which attempt it is."""
 
     bucket: str
     key: str
     uid: str
     work: str
     transfer: str
+    attempt: int = 1
 
     def metadata(self) -> dict[str, str]:
         """What the object says of its origin."""
@@ -32,6 +33,7 @@ class Target:
 class Sink(Protocol):
     """Holds the first `have` bytes of `source`, and their digests."""
 
+    target: Target
     have: int
     source: Source | None
     content_type: str

@@ -49,7 +49,7 @@ class Upload:
         self.content_type = ""
         self.digests = digests
         self._store = store
-        self._target = target
+        self.target = target
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="part")
         self._blocks: deque[memoryview] = deque()
         self._held = 0
@@ -58,7 +58,7 @@ class Upload:
 
     def resume(self) -> None:
         """Clears what an earlier process left: the state of its digest is lost, so its parts are of no use."""
-        abort_noted(self._store, self._target.bucket, self._target.key, self._target.uid)
+        abort_noted(self._store, self.target.bucket, self.target.key, self.target.uid)
 
     def begin(self, source: Source, content_type: str) -> None:
         """Gives up what was held and notes the new source."""
@@ -78,9 +78,9 @@ class Upload:
 
     def finish(self) -> ObjectInfo:
         """Makes the parts the object."""
-        bucket, key = self._target.bucket, self._target.key
+        bucket, key = self.target.bucket, self.target.key
         if self._upload_id is None:
-            metadata = {**self._target.metadata(), "narwhal-sha256": self.digests.sha256}
+            metadata = {**self.target.metadata(), "narwhal-sha256": self.digests.sha256}
             return self._store.put(
                 bucket, key, self._take(self._held), content_type=self.content_type, metadata=metadata
             )
@@ -90,7 +90,7 @@ class Upload:
         if found.size != self.have:
             raise WorkError(Reason.STORE_ERROR, f"{bucket}/{key} has {found.size} bytes in the store, not {self.have}.")
         self._upload_id = None
-        self._store.delete(bucket, [note_key(self._target.uid, key)])
+        self._store.delete(bucket, [note_key(self.target.uid, key)])
         return found
 
     def discard(self) -> None:
@@ -101,8 +101,8 @@ class Upload:
             if not part.cancelled():
                 part.exception()  # waits; why it failed does not matter any more
         if self._upload_id is not None:
-            self._store.abort_upload(self._target.bucket, self._target.key, self._upload_id)
-            self._store.delete(self._target.bucket, [note_key(self._target.uid, self._target.key)])
+            self._store.abort_upload(self.target.bucket, self.target.key, self._upload_id)
+            self._store.delete(self.target.bucket, [note_key(self.target.uid, self.target.key)])
         self._upload_id, self._parts = None, []
         self._blocks.clear()
         self._held = self.have = 0
@@ -122,7 +122,7 @@ class Upload:
 
     def _send(self, count: int) -> None:
         """Hands the next `count` bytes to a thread. Raises what an earlier part failed with."""
-        bucket, key = self._target.bucket, self._target.key
+        bucket, key = self.target.bucket, self.target.key
         number = len(self._parts) + 1
         if number > PARTS:
             raise WorkError(
@@ -137,10 +137,10 @@ class Upload:
         self._parts.append(self._pool.submit(self._store.put_part, bucket, key, self._upload_id, number, data))
 
     def _start(self) -> str:
-        bucket, key = self._target.bucket, self._target.key
-        write_note(self._store, bucket, key, self._target.uid, None)
-        found = self._store.start_upload(bucket, key, content_type=self.content_type, metadata=self._target.metadata())
-        write_note(self._store, bucket, key, self._target.uid, found)
+        bucket, key = self.target.bucket, self.target.key
+        write_note(self._store, bucket, key, self.target.uid, None)
+        found = self._store.start_upload(bucket, key, content_type=self.content_type, metadata=self.target.metadata())
+        write_note(self._store, bucket, key, self.target.uid, found)
         return found
 
     def _take(self, count: int) -> bytes:
