@@ -105,11 +105,13 @@ class Layout:
         scratch.rename(self.root / "state.json")
 
     def read_state(self) -> State | None:
-        """The state `up` wrote, or None: never begun, or killed before it was written."""
+        """The state `up` wrote, or None: never begun, killed before it was written, or another version's."""
         try:
             found = json.loads((self.root / "state.json").read_text())
+            components = {name: Process(**process) for name, process in found["components"].items()}
+            users = [Process(**process) for process in found["users"]]
+            return State(found["block"], Process(**found["init"]), components, users, found["kept"])
         except FileNotFoundError:
             return None
-        components = {name: Process(**process) for name, process in found["components"].items()}
-        users = [Process(**process) for process in found["users"]]
-        return State(found["block"], Process(**found["init"]), components, users, found["kept"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # what that version started is found by its control group, as after a crash
