@@ -1,18 +1,18 @@
 """Digests while the bytes pass, and the digest that is wanted: from the spec or from a checksum file."""
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from narwhal_operator.contract.download import Checksum
 from narwhal_operator.contract.outcome import Reason, WorkError
+from workers.download import hashes
+from workers.download.hashes import Buffer, Hash
 
 FILE_LIMIT: Final = 1024 * 1024
 """Bytes of a checksum file; that of a whole Debian release is 0.1 MB."""
-Buffer = bytes | bytearray | memoryview
 
 _BY_LENGTH: Final = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 # coreutils: `HEX  name`, `HEX *name`, a leading backslash when the name is escaped; `ALGO (name) = HEX` with --tag.
@@ -34,12 +34,12 @@ class Digests:
 
     def __init__(self, wanted: Wanted | None) -> None:
         self._wanted = wanted
+        self._hashes: dict[str, Hash] = {}
         self.reset()
 
     def reset(self) -> None:
         """Begins anew."""
-        names = {"sha256"} | ({self._wanted.algorithm} if self._wanted else set())
-        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in sorted(names)}
+        self._hashes = {name: hashes.new(name) for name in self._names()}
 
     def update(self, blocks: Iterable[Buffer]) -> None:
         """Takes the bytes that follow."""
@@ -49,12 +49,29 @@ class Digests:
 
     def values(self) -> dict[str, str]:
         """Hex digests of the bytes so far; more may follow."""
-        return {name: item.copy().hexdigest() for name, item in self._hashes.items()}
+        return {name: item.hexdigest() for name, item in self._hashes.items()}
+
+    def states(self) -> dict[str, str] | None:
+        """What another process needs to go on after these bytes; None where that cannot be had (hashes.py)."""
+        found = {name: item.state() for name, item in self._hashes.items()}
+        known = {name: state for name, state in found.items() if state is not None}
+        return known if len(known) == len(found) else None
+
+    def restore(self, states: Mapping[str, str]) -> bool:
+        """Goes on from states; False, and nothing is changed, unless there is a believable one of each algorithm."""
+        found = {name: hashes.restored(name, states.get(name, "")) for name in self._names()}
+        known = {name: item for name, item in found.items() if item is not None}
+        if len(known) == len(found):
+            self._hashes = known
+        return len(known) == len(found)
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the bytes so far."""
-        return self._hashes["sha256"].copy().hexdigest()
+        return self._hashes["sha256"].hexdigest()
+
+    def _names(self) -> list[str]:
+        return sorted({"sha256"} | ({self._wanted.algorithm} if self._wanted else set()))
 
     def check(self, where: str) -> None:
         """Raises WorkError(ChecksumMismatch) unless the bytes have the wanted digest."""

@@ -69,12 +69,12 @@ class PartFile:
         """Appends, and writes a checkpoint now and then."""
         with store_errors(self._path):
             for block in blocks:
-                view = memoryview(block)
-                while view:
-                    written = os.pwrite(self._fd, view, self.have)
-                    self.digests.update([view[:written]])
-                    self.have += written
-                    view = view[written:]
+                done = 0
+                while done < len(block):
+                    done += os.pwrite(self._fd, memoryview(block)[done:], self.have + done)
+                # Only then, and both at once: a checkpoint has the digest of exactly the bytes it counts.
+                self.digests.update([block])
+                self.have += done
             unsaid = self.have - self._told_bytes
             if unsaid >= CHECKPOINT_BYTES or (unsaid and time.monotonic() - self._told_at >= CHECKPOINT_SECONDS):
                 self._tell()
