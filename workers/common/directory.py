@@ -199,8 +199,11 @@ class DirectoryStore:
             return _part(path)
 
     def list_parts(self, bucket: str, key: str, upload_id: str) -> tuple[PartInfo, ...]:
-        """The stored parts by number."""
-        directory = self._upload(bucket, key, upload_id)
+        """The stored parts by number; none when the upload does not exist."""
+        try:
+            directory = self._upload(bucket, key, upload_id)
+        except WorkError:
+            return ()
         with store_errors(directory):
             return tuple(_part(path) for path in sorted(directory.glob("*.part")))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import urllib3
-from minio.datatypes import Part
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
@@ -191,15 +190,13 @@ class S3Store:
 
     def list_parts(self, bucket: str, key: str, upload_id: str) -> tuple[PartInfo, ...]:
         """The stored parts by number. Of a number stored twice SeaweedFS lists both: the later one is the part."""
-        found: list[Part] = []
-        marker: str | None = None
         with s3_errors(self.place, f"upload of {bucket}/{key}"):
-            for _ in range(11):  # at most 10,000 parts, 1,000 a page
-                page = self._client.parts(bucket, key, upload_id, marker)
-                found += page.parts
-                marker = page.next_part_number_marker
-                if not page.is_truncated:
-                    break
+            try:
+                found = self._client.all_parts(bucket, key, upload_id)
+            except S3Error as error:
+                if error.code not in {"NoSuchUpload", "NoSuchKey"}:
+                    raise
+                return ()
         found.sort(key=lambda part: (part.part_number, part.last_modified))
         latest = {part.part_number: PartInfo(part.part_number, part.etag, part.size or 0) for part in found}
         return tuple(latest.values())

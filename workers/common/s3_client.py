@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.datatypes import ListMultipartUploadsResult, ListPartsResult, Object, Part
+from minio.datatypes import ListMultipartUploadsResult, Object, Part
 from minio.helpers import genheaders
 
 from narwhal_operator.contract.outcome import Reason, WorkError
@@ -117,9 +117,17 @@ class Client(Minio):
         """UploadPart; the part's ETag."""
         return self._upload_part(bucket, key, data, None, upload_id, number)
 
-    def parts(self, bucket: str, key: str, upload_id: str, marker: str | None) -> ListPartsResult:
-        """ListParts: one page."""
-        return self._list_parts(bucket, key, upload_id, part_number_marker=marker)
+    def all_parts(self, bucket: str, key: str, upload_id: str) -> list[Part]:
+        """ListParts: at most 10,000, 1,000 a page."""
+        found: list[Part] = []
+        marker: str | None = None
+        for _ in range(11):
+            page = self._list_parts(bucket, key, upload_id, part_number_marker=marker)
+            found += page.parts
+            marker = page.next_part_number_marker
+            if not page.is_truncated:
+                break
+        return found
 
     def complete(self, bucket: str, key: str, upload_id: str, parts: Sequence[PartInfo]) -> str:
         """CompleteMultipartUpload; the object's ETag."""

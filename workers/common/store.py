@@ -134,7 +134,7 @@ class ObjectStore(Protocol):
         """Stores part `number` (1 to 10,000; all but the last at least 5 MiB in S3), replacing one of that number."""
 
     def list_parts(self, bucket: str, key: str, upload_id: str) -> tuple[PartInfo, ...]:
-        """The stored parts by number. Raises StoreError when the upload does not exist."""
+        """The stored parts by number; none when the upload does not exist."""
 
     def complete_upload(self, bucket: str, key: str, upload_id: str, parts: Sequence[PartInfo]) -> ObjectInfo:
         """Makes the parts the object, at once; the size is checked against the parts'."""

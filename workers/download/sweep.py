@@ -4,8 +4,9 @@ from narwhal_operator.contract.order import DownloadOrder
 from workers.common.directory import DirectoryStore
 from workers.common.files import store_errors
 from workers.common.store import ObjectStore
+from workers.download.claim import abort_noted
 from workers.download.part_file import found_checkpoint, part_paths
-from workers.download.upload import abort_noted
+from workers.download.sink import Target
 
 
 def sweep(store: ObjectStore, order: DownloadOrder) -> str:
@@ -23,4 +24,5 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
             checkpoint.unlink(missing_ok=True)
             part.unlink(missing_ok=True)
         return f"{known.count} bytes of a part file"
-    return "an upload under way" if abort_noted(store, place.bucket, place.key, uid) else ""
+    target = Target(place.bucket, place.key, uid, order.head.work_digest, "sweep", order.head.attempt)
+    return "an upload under way" if abort_noted(store, target) else ""

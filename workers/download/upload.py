@@ -1,20 +1,23 @@
-"""A multipart upload, part by part as the bytes come, and a note of it that lets others clean up.
+"""A multipart upload, part by part as the bytes come, that a later process can go on with.
 
 Parts go out while the next is filled, so that the source and the store work at the same time. A file no larger than
-one part is one request. The note is written before the upload is started and names it afterwards: whatever moment the
-process is killed at, a later attempt or the sweep finds what is left.
+one part is one request. The claim (claim.py) notes which parts the store has acknowledged, in order, together with the
+state of the digests at that very byte; a later process lists the parts, compares, and goes on after the last of them.
 """
 
-import json
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.outcome import Reason, WorkError
-from workers.common.store import PRIVATE, ObjectInfo, ObjectStore, PartInfo
+from workers.common.log import log
+from workers.common.store import ObjectInfo, ObjectStore
+from workers.download import hashes
+from workers.download.claim import Claim, abort_noted
 from workers.download.digest import Digests
+from workers.download.flight import Acknowledged, Flight
+from workers.download.note import Chain, Held, Note
 from workers.download.rules import Source
 from workers.download.sink import Target
 
@@ -24,9 +27,8 @@ PARTS: Final = 10_000
 PART_BYTES: Final = 8 * MIB
 GROWS_AFTER: Final = 1500
 MOST_BYTES: Final = 128 * MIB
-IN_FLIGHT: Final = 3
-"""Parts on their way at once; with the one being filled they bound the memory."""
-NOTES: Final = f"{PRIVATE}/uploads/"
+KEEP_SECONDS: Final = 3.0
+"""How long a process that is told to stop waits for parts on their way."""
 
 
 def part_bytes(number: int, length: int | None) -> int:
@@ -44,21 +46,26 @@ class Upload:
     """The bytes of one object of an S3 store, until they are the object."""
 
     def __init__(self, store: ObjectStore, target: Target, digests: Digests) -> None:
+        self.target = target
         self.have = 0
         self.source: Source | None = None
         self.content_type = ""
         self.digests = digests
         self._store = store
-        self.target = target
-        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="part")
-        self._blocks: deque[memoryview] = deque()
-        self._held = 0
+        self._own = target
+        self._claim = Claim(store, target)
+        self._flight = Flight(self._acknowledge)
+        self._blocks: list[bytes] = []
+        self._filled = 0
         self._upload_id: str | None = None
-        self._parts: list[Future[PartInfo]] = []
 
     def resume(self) -> None:
-        """Clears what an earlier process left: the state of its digest is lost, so its parts are of no use."""
-        abort_noted(self._store, self.target.bucket, self.target.key, self.target.uid)
+        """Goes on with what an earlier process uploaded if the store has it as noted; aborts it if not."""
+        if not hashes.available():
+            log("warning", "digests cannot be kept here: a download to S3 that is interrupted starts anew")
+        note = self._claim.found()
+        if note is not None and not self._take_over(note):
+            abort_noted(self._store, self.target)
 
     def begin(self, source: Source, content_type: str) -> None:
         """Gives up what was held and notes the new source."""
@@ -67,134 +74,111 @@ class Upload:
 
     def write(self, blocks: Sequence[bytes]) -> None:
         """Takes bytes; sends each part that is full, and waits when too many are on their way."""
-        self.digests.update(blocks)
         for block in blocks:
-            self._blocks.append(memoryview(block))
-            self._held += len(block)
-            self.have += len(block)
-        # Not >=: the bytes that remain are the last part, or the whole object of one request.
-        while self._held > self._size():
-            self._send(self._size())
+            rest = block
+            while rest:
+                # Not when it is full but when more follows: what remains is the last part, or an object of one request.
+                if self._filled == self._size():
+                    self._send()
+                room = self._size() - self._filled
+                taken, rest = (rest, b"") if len(rest) <= room else (rest[:room], rest[room:])
+                self.digests.update([taken])
+                self._blocks.append(taken)
+                self._filled += len(taken)
+                self.have += len(taken)
+        self._claim.poll()
 
     def finish(self) -> ObjectInfo:
         """Makes the parts the object."""
         bucket, key = self.target.bucket, self.target.key
         if self._upload_id is None:
             metadata = {**self.target.metadata(), "narwhal-sha256": self.digests.sha256}
-            return self._store.put(
-                bucket, key, self._take(self._held), content_type=self.content_type, metadata=metadata
-            )
-        self._send(self._held)
-        parts = [part.result() for part in self._parts]
+            return self._store.put(bucket, key, self._take(), content_type=self.content_type, metadata=metadata)
+        if self._filled:
+            self._send()
+        parts = self._flight.all()
+        self._claim.confirm()
         found = self._store.complete_upload(bucket, key, self._upload_id, parts)
         if found.size != self.have:
             raise WorkError(Reason.STORE_ERROR, f"{bucket}/{key} has {found.size} bytes in the store, not {self.have}.")
         self._upload_id = None
-        self._store.delete(bucket, [note_key(self.target.uid, key)])
+        self._claim.remove()
         return found
 
     def discard(self) -> None:
-        """Aborts the upload, once its parts are no longer on their way."""
-        for part in self._parts:
-            part.cancel()
-        for part in self._parts:
-            if not part.cancelled():
-                part.exception()  # waits; why it failed does not matter any more
-        if self._upload_id is not None:
+        """Aborts the upload, once its parts are no longer on their way; not one that another process has taken over."""
+        self._flight.stop()
+        if self._upload_id is not None and self._claim.holds():
             self._store.abort_upload(self.target.bucket, self.target.key, self._upload_id)
-            self._store.delete(self.target.bucket, [note_key(self.target.uid, self.target.key)])
-        self._upload_id, self._parts = None, []
+        self._claim.remove()
+        self._upload_id, self._flight = None, Flight(self._acknowledge)
         self._blocks.clear()
-        self._held = self.have = 0
-        self.source = None
+        self._filled = self.have = 0
+        self.source, self.target = None, self._own
         self.digests.reset()
 
     def keep(self) -> None:
-        """As remove: an upload cannot be gone on with yet."""
-        self.discard()
+        """Notes what the store has; what a later process could not go on from is aborted."""
+        if self._upload_id is None or self.source is None or not self.source.resumable or not hashes.available():
+            self.discard()
+        elif self._claim.holds():
+            self._flight.settle(KEEP_SECONDS)
+            self._claim.settle()
 
     def remove(self) -> None:
         """Leaves no trace."""
         self.discard()
 
-    def _size(self) -> int:
-        return part_bytes(len(self._parts) + 1, self.source.length if self.source else None)
+    def _take_over(self, note: Note) -> bool:
+        """Whether the store lists the parts that were noted, and the digests can go on; then this process does."""
+        held = note.held
+        if held is None or note.upload_id is None or not held.source.resumable:
+            return False
+        parts = self._store.list_parts(self.target.bucket, self.target.key, note.upload_id)[: held.parts]
+        sizes = [part_bytes(number, held.source.length) for number in range(1, held.parts + 1)]
+        same = [part.size for part in parts] == sizes and sum(sizes) == held.count
+        if not same or Chain(parts).value() != held.chain or not self.digests.restore(held.states):
+            return False
+        self._claim.take_over(note)
+        self._upload_id, self._flight = note.upload_id, Flight(self._acknowledge, parts)
+        self.have, self.source, self.content_type = held.count, held.source, held.content_type
+        self.target = replace(self.target, transfer=note.transfer)
+        return True
 
-    def _send(self, count: int) -> None:
-        """Hands the next `count` bytes to a thread. Raises what an earlier part failed with."""
+    def _acknowledge(self, done: Acknowledged) -> None:
+        if self.source is not None and self.source.resumable:
+            held = Held(self.source, self.content_type, done.parts, done.chain, done.count, done.states)
+            self._claim.offer(held)
+
+    def _size(self) -> int:
+        return part_bytes(self._flight.next, self.source.length if self.source else None)
+
+    def _send(self) -> None:
+        """Hands what is filled to a thread. Raises what an earlier part failed with."""
         bucket, key = self.target.bucket, self.target.key
-        number = len(self._parts) + 1
+        number = self._flight.next
         if number > PARTS:
             raise WorkError(
                 Reason.SOURCE_TOO_LARGE,
                 f"{bucket}/{key}: {self.have} bytes of unknown length do not fit into {PARTS} parts.",
             )
-        if len(self._parts) >= IN_FLIGHT:
-            self._parts[-IN_FLIGHT].result()
         if self._upload_id is None:
             self._upload_id = self._start()
-        data = self._take(count)
-        self._parts.append(self._pool.submit(self._store.put_part, bucket, key, self._upload_id, number, data))
+        put = partial(self._store.put_part, bucket, key, self._upload_id, number, self._take())
+        self._flight.send(put, self.have, self.digests.states())
 
     def _start(self) -> str:
-        bucket, key = self.target.bucket, self.target.key
-        write_note(self._store, bucket, key, self.target.uid, None)
-        found = self._store.start_upload(bucket, key, content_type=self.content_type, metadata=self.target.metadata())
-        write_note(self._store, bucket, key, self.target.uid, found)
+        self._claim.start()
+        metadata = self.target.metadata()
+        found = self._store.start_upload(
+            self.target.bucket, self.target.key, content_type=self.content_type, metadata=metadata
+        )
+        self._claim.name(found)
         return found
 
-    def _take(self, count: int) -> bytes:
-        """The next `count` of the bytes held, as one part."""
-        taken: list[memoryview] = []
-        left = count
-        while left:
-            block = self._blocks.popleft()
-            if len(block) > left:
-                self._blocks.appendleft(block[left:])
-                block = block[:left]
-            taken.append(block)
-            left -= len(block)
-        self._held -= count
-        return b"".join(taken)
-
-
-def note_key(uid: str, key: str) -> str:
-    """Where the note of an upload is: one for each resource and key."""
-    return f"{NOTES}{digest_of([uid, key], 32)}.json"
-
-
-def write_note(store: ObjectStore, bucket: str, key: str, uid: str, upload_id: str | None) -> None:
-    """Notes that an upload is about to start (None), or which it is."""
-    text = json.dumps({"uid": uid, "key": key, "uploadId": upload_id}).encode()
-    store.put(bucket, note_key(uid, key), text, content_type="application/json")
-
-
-def abort_noted(store: ObjectStore, bucket: str, key: str, uid: str) -> bool:
-    """Aborts what the note of this resource and key names, and removes the note; whether there was one.
-
-    A note without a name is that of a process killed between the note and the upload, or right after: then uploads of
-    the very key that are not older than the note and that no other note names are its.
-    """
-    name = note_key(uid, key)
-    note = store.head(bucket, name)
-    if note is None:
-        return False
-    upload_id = _noted(store, bucket, name)
-    if upload_id is not None:
-        store.abort_upload(bucket, key, upload_id)
-    else:
-        others = {_noted(store, bucket, item.key) for item in store.list(bucket, NOTES) if item.key != name}
-        for upload in store.list_uploads(bucket, key):
-            older = upload.started and note.last_modified and upload.started < note.last_modified
-            if upload.key == key and not older and upload.upload_id not in others:
-                store.abort_upload(bucket, key, upload.upload_id)
-    store.delete(bucket, [name])
-    return True
-
-
-def _noted(store: ObjectStore, bucket: str, name: str) -> str | None:
-    try:
-        found = json.loads(store.read(bucket, name, 0, 64 * 1024))["uploadId"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
+    def _take(self) -> bytes:
+        """What is filled, as one part."""
+        taken = self._blocks[0] if len(self._blocks) == 1 else b"".join(self._blocks)
+        self._blocks.clear()
+        self._filled = 0
+        return taken
