@@ -3,10 +3,12 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import urllib3
+from minio.datatypes import Part
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
@@ -66,7 +68,12 @@ class S3Store:
         if length == 0:
             return b""
         with s3_errors(self.place, f"{bucket}/{key}"):
-            answer = self._client.get_object(bucket, key, offset=start, length=length or 0)
+            try:
+                answer = self._client.get_object(bucket, key, offset=start, length=length or 0)
+            except S3Error as error:
+                if error.code == "InvalidRange":  # nothing there, as of an empty object: no bytes, as a file has it
+                    return b""
+                raise
             try:
                 return answer.read()
             finally:
@@ -189,7 +196,10 @@ class S3Store:
             return PartInfo(number, self._client.add(bucket, key, upload_id, number, data), len(data))
 
     def list_parts(self, bucket: str, key: str, upload_id: str) -> tuple[PartInfo, ...]:
-        """The stored parts by number. Of a number stored twice SeaweedFS lists both: the later one is the part."""
+        """The stored parts by number. Of a number stored twice SeaweedFS lists both: the later one is the part.
+
+        Its times are whole seconds: of two within one the part has no ETag, for nobody can tell which it is.
+        """
         with s3_errors(self.place, f"upload of {bucket}/{key}"):
             try:
                 found = self._client.all_parts(bucket, key, upload_id)
@@ -198,8 +208,12 @@ class S3Store:
                     raise
                 return ()
         found.sort(key=lambda part: (part.part_number, part.last_modified))
-        latest = {part.part_number: PartInfo(part.part_number, part.etag, part.size or 0) for part in found}
-        return tuple(latest.values())
+        latest: dict[int, Part] = {}
+        for part in found:
+            before = latest.get(part.part_number)
+            twin = before is not None and before.last_modified == part.last_modified and before.etag != part.etag
+            latest[part.part_number] = replace(part, etag="") if twin else part
+        return tuple(PartInfo(part.part_number, part.etag, part.size or 0) for part in latest.values())
 
     def complete_upload(self, bucket: str, key: str, upload_id: str, parts: Sequence[PartInfo]) -> ObjectInfo:
         """Makes the parts the object, and checks that it is: some stores answer 200 with an error inside.

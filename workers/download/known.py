@@ -11,6 +11,7 @@ from workers.common.store import ObjectStore
 from workers.download.client import Client
 from workers.download.digest import Wanted
 from workers.download.record import Record, read_record
+from workers.download.sweep import sweep
 
 
 async def known_artifact(
@@ -28,6 +29,7 @@ async def known_artifact(
     record = found[1]
     own = (record.uid, record.work) == (order.head.uid, order.head.work_digest) and order.head.attempt > 1
     if own or _same_digest(record, wanted) or (wanted is None and await _unchanged(client, order, record)):
+        await asyncio.to_thread(sweep, store, order)  # a process killed right after the object appeared left its note
         return Artifact(
             bucket=place.bucket,
             key=place.key,

@@ -79,6 +79,9 @@ class PartFile:
             if unsaid >= CHECKPOINT_BYTES or (unsaid and time.monotonic() - self._told_at >= CHECKPOINT_SECONDS):
                 self._tell()
 
+    def seal(self) -> None:
+        """Nothing: the bytes are in the file, and its lock keeps others out."""
+
     def finish(self) -> ObjectInfo:
         """Makes the part file the object: fsync and rename."""
         metadata = {**self.target.metadata(), "narwhal-sha256": self.digests.sha256}

@@ -16,6 +16,7 @@ def publish(store: ObjectStore, sink: Sink) -> Artifact:
     if source is None:
         raise WorkError(Reason.INTERNAL_ERROR, "A download ended without a source; please report it.")
     digests, size = sink.digests.values(), sink.have
+    sink.seal()
     record = Record(target.transfer, target.uid, target.work, size, digests, sink.content_type, source)
     write_record(store, target, record)
     sink.finish()

@@ -27,7 +27,12 @@ class Target:
 
     def metadata(self) -> dict[str, str]:
         """What the object says of its origin."""
-        return {"narwhal-uid": self.uid, "narwhal-work": self.work, "narwhal-transfer": self.transfer}
+        return {
+            "narwhal-uid": self.uid,
+            "narwhal-work": self.work,
+            "narwhal-transfer": self.transfer,
+            "narwhal-attempt": str(self.attempt),
+        }
 
 
 class Sink(Protocol):
@@ -48,8 +53,11 @@ class Sink(Protocol):
     def write(self, blocks: Sequence[bytes]) -> None:
         """Takes the bytes that follow; none when the source pauses, and what is held may be noted."""
 
+    def seal(self) -> None:
+        """All bytes have come and are checked: has them all stored. Raises when another process has the work now."""
+
     def finish(self) -> ObjectInfo:
-        """Makes the object appear under its key."""
+        """Makes the object appear under its key, after `seal`."""
 
     def discard(self) -> None:
         """Gives up all that is held; the sink can begin anew."""

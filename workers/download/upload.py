@@ -5,7 +5,7 @@ one part is one request. The claim (claim.py) notes which parts the store has ac
 state of the digests at that very byte; a later process lists the parts, compares, and goes on after the last of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -14,7 +14,7 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
 from workers.download import hashes
-from workers.download.claim import Claim, abort_noted
+from workers.download.claim import Claim, TakenOver, abort_noted
 from workers.download.digest import Digests
 from workers.download.flight import Acknowledged, Flight
 from workers.download.note import Chain, Held, Note
@@ -88,14 +88,23 @@ class Upload:
                 self.have += len(taken)
         self._claim.poll()
 
+    def seal(self) -> None:
+        """Sends the last part and waits for all. Raises TakenOver when a later attempt is at work or has made it."""
+        if self._upload_id is not None:
+            if self._filled:
+                self._send()
+            self._flight.all()
+        self._claim.confirm()
+        made = self._store.head(self.target.bucket, self.target.key)
+        if made is not None and _attempt(made.metadata, self.target.uid) > self.target.attempt:
+            raise TakenOver(self.target)
+
     def finish(self) -> ObjectInfo:
         """Makes the parts the object."""
         bucket, key = self.target.bucket, self.target.key
         if self._upload_id is None:
             metadata = {**self.target.metadata(), "narwhal-sha256": self.digests.sha256}
             return self._store.put(bucket, key, self._take(), content_type=self.content_type, metadata=metadata)
-        if self._filled:
-            self._send()
         parts = self._flight.all()
         self._claim.confirm()
         found = self._store.complete_upload(bucket, key, self._upload_id, parts)
@@ -182,3 +191,9 @@ class Upload:
         self._blocks.clear()
         self._filled = 0
         return taken
+
+
+def _attempt(metadata: Mapping[str, str], uid: str) -> int:
+    """Which attempt of this resource made an object; 0 when another resource did, or it does not say."""
+    text = metadata.get("narwhal-attempt", "")
+    return int(text) if metadata.get("narwhal-uid") == uid and text.isascii() and text.isdigit() else 0
