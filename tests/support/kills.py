@@ -67,7 +67,7 @@ class _Context(Context):
     journal: Path
 
     def open_store(self, order: Any) -> ObjectStore:
-        return Deadly(open_store(order), self.moment, self.journal)  # type: ignore[return-value]  # by __getattr__
+        return Deadly(open_store(order), self.moment, self.journal)
 
 
 def killed_at(order: DownloadOrder, scratch: Path, moment: int, sizes: Sizes) -> tuple[bool, list[str]]:

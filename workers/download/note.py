@@ -104,7 +104,8 @@ def _held(found: Any) -> Held | None:
     source: dict[str, object] = asdict(held.source)
     length = source.pop("length")
     counts: list[object] = [held.parts, held.count, *([length] if length is not None else [])]
-    texts: list[object] = [held.content_type, held.chain, *(value for value in source.values() if value is not None)]
+    url = source.pop("url")
+    texts = [url, held.content_type, held.chain, *(value for value in source.values() if value is not None)]
     sound = (
         all(isinstance(count, int) and count > 0 for count in counts)
         and all(isinstance(text, str) for text in texts)
