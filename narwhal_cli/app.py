@@ -64,7 +64,8 @@ def run(
         bool,
         typer.Option(
             "--allow-private",
-            help="Let downloads reach private and loopback addresses. NARWHAL_ALLOWED_NETWORKS=CIDR,… allows some only.",
+            help="Let downloads reach private and loopback addresses. NARWHAL_ALLOWED_NETWORKS=CIDR,… or"
+            " NARWHAL_ALLOWED_HOSTS=NAME,… allows some only.",
         ),
     ] = False,
     output: Annotated[

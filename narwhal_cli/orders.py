@@ -10,6 +10,7 @@ from narwhal_cli.works import Work
 from narwhal_operator.contract import download
 from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, LocalRef
 from narwhal_operator.contract.download import Artifact, DownloadJobSpec
+from narwhal_operator.contract.files import pick
 from narwhal_operator.contract.order import (
     DirectoryStore,
     DownloadOrder,
@@ -20,6 +21,7 @@ from narwhal_operator.contract.order import (
     TranscodeOrder,
 )
 from narwhal_operator.contract.outcome import Reason, WorkError
+from narwhal_operator.contract.sources import SourceRules
 from narwhal_operator.contract.transcode import TranscodingJobSpec
 
 ORDER: Final = "order/order.json"
@@ -32,7 +34,7 @@ class Place:
 
     stream: Stream
     store: Directory | Remote | None
-    allowed_networks: tuple[str, ...]
+    sources: SourceRules = field(default_factory=SourceRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class _Render:
 
     def download(self, spec: DownloadJobSpec, head: OrderHead) -> DownloadOrder:
         """The order of a DownloadJob."""
-        http = spec.source.http
+        http, admin = spec.source.http, self._place.sources
         headers = http.headers_from.secret_ref.name if http and http.headers_from else None
         bundle = http.ca_bundle_from.config_map_ref.name if http and http.ca_bundle_from else None
         return DownloadOrder(
@@ -80,33 +82,51 @@ class _Render:
             destination=self._destination(spec),
             headers=self._headers(headers) if headers else None,
             ca_bundle=self._ca_bundle(bundle) if bundle else None,
-            allowed_networks=list(self._place.allowed_networks),
+            allowed_networks=list(admin.allowed_networks),
+            allowed_hosts=list(admin.allowed_hosts),
+            connections_per_host=admin.connections_per_host,
+            proxy=admin.proxy,
+            peer_discovery=admin.peer_discovery,
+            torrent_file=self._torrent_file(spec),
         )
+
+    def _torrent_file(self, spec: DownloadJobSpec) -> ObjectLocation | None:
+        found = spec.source.torrent.object if spec.source.torrent is not None else None
+        if found is None:
+            return None
+        return ObjectLocation(store=self._store(found.storage_ref), bucket=found.bucket, key=found.key)
 
     def transcode(self, spec: TranscodingJobSpec, head: OrderHead, made: Artifact | None) -> TranscodeOrder:
         """The order of a TranscodingJob."""
+        output = self._store(spec.output.storage_ref)
+        source, sha256 = self._input(spec, made)
         return TranscodeOrder(
             head=head,
             spec=spec,
-            output_store=self._store(spec.output.storage_ref),
-            input=self._input(spec, made),
-            input_sha256=made.sha256 if made else None,
+            output_store=output,
+            input=source,
+            input_sha256=sha256,
             cpus=None,
         )
 
-    def _destination(self, spec: DownloadJobSpec, made: Artifact | None = None) -> ObjectLocation:
+    def _destination(self, spec: DownloadJobSpec) -> ObjectLocation:
         to = spec.destination
-        store = self._store(to.storage_ref)
-        return ObjectLocation(store=store, bucket=made.bucket if made else to.bucket, key=made.key if made else to.key)
+        return ObjectLocation(store=self._store(to.storage_ref), bucket=to.bucket, key=to.key)
 
-    def _input(self, spec: TranscodingJobSpec, made: Artifact | None) -> ObjectLocation:
-        key = self._work.waits_for
-        if key is not None:
-            return self._destination(_download_of(self._place.stream, key[1], key[2]), made)
+    def _input(self, spec: TranscodingJobSpec, made: Artifact | None) -> tuple[ObjectLocation, str | None]:
+        """The input and its digest, once it was made. Raises WorkError(InputFileUnmatched | DependencyMissing)."""
+        ref = spec.input.download_job_ref
+        if ref is not None:
+            download = _download_of(self._place.stream, self._work.namespace, ref.name)
+            place = self._destination(download)
+            if made is None:
+                return place, None
+            file = pick(made, download.destination.key, ref.file)
+            return place.model_copy(update={"key": file.key}), file.sha256
         if spec.input.s3 is None:
             raise WorkError(Reason.INVALID_ORDER, "spec.input is neither downloadJobRef nor s3; set one.")
         found = spec.input.s3
-        return ObjectLocation(store=self._store(found.storage_ref), bucket=found.bucket, key=found.key)
+        return ObjectLocation(store=self._store(found.storage_ref), bucket=found.bucket, key=found.key), None
 
     def _store(self, ref: LocalRef | None) -> Store:
         """The store of a reference; the same directory for the same Secret, so that a worker opens it once."""

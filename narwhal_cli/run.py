@@ -1,15 +1,14 @@
 """`narwhal run`: a manifest read, its works run on this machine, one exit code."""
 
 import asyncio
-import ipaddress
 import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from narwhal_cli.attempts import Stop
 from narwhal_cli.display import Display, JsonLines, LateBars
@@ -19,10 +18,12 @@ from narwhal_cli.outcomes import now
 from narwhal_cli.resources import read_stream
 from narwhal_cli.runner import Runner
 from narwhal_cli.stores import UsageError, parse_store
+from narwhal_operator.contract import sources
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkError
+from narwhal_operator.contract.sources import SourceRules
 
 ANYWHERE: Final = ("0.0.0.0/0", "::/0")
-NETWORKS_VARIABLE: Final = "NARWHAL_ALLOWED_NETWORKS"
+T = TypeVar("T")
 _GO_ON: Final = "Cancelled: what is finished is kept; run the same command again to go on."
 
 
@@ -42,7 +43,9 @@ def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
     Raises UsageError for options that cannot be meant so.
     """
     as_json = options.json or not sys.stdout.isatty()
-    networks = ANYWHERE if options.allow_private else _networks(environment.get(NETWORKS_VARIABLE, ""))
+    rules = source_rules(environment)
+    if options.allow_private:
+        rules = replace(rules, allowed_networks=ANYWHERE)
     data = _read(options.file)
     try:
         stream = read_stream(data)
@@ -51,7 +54,7 @@ def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
         return _refused(options.file, error, as_json)
     except WorkError as error:
         return _failed(error.reason, error.message, as_json)
-    return asyncio.run(_run(Place(stream, store, networks), as_json))
+    return asyncio.run(_run(Place(stream, store, rules), as_json))
 
 
 async def _run(place: Place, as_json: bool) -> int:
@@ -66,16 +69,22 @@ async def _run(place: Place, as_json: bool) -> int:
     return TABLE[runner.failure].code if runner.failure else 0
 
 
-def _networks(text: str) -> tuple[str, ...]:
-    found = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+def source_rules(environment: Mapping[str, str]) -> SourceRules:
+    """What the environment says of sources, by the names of the operator's settings. Raises UsageError."""
+
+    def read(name: str, parse: Callable[[str], T]) -> T:
         try:
-            found.append(str(ipaddress.ip_network(part, strict=False)))
-        except ValueError:
-            raise UsageError(
-                f"{NETWORKS_VARIABLE}: {part!r} is no network; write CIDRs such as 10.0.0.0/8, with commas between"
-            ) from None
-    return tuple(found)
+            return parse(environment.get(name, ""))
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+
+    return SourceRules(
+        read("NARWHAL_ALLOWED_NETWORKS", sources.networks_of),
+        read("NARWHAL_ALLOWED_HOSTS", sources.hosts_of),
+        read("NARWHAL_CONNECTIONS_PER_HOST", sources.count_of),
+        read("NARWHAL_PROXY", sources.proxy_of),
+        read("NARWHAL_PEER_DISCOVERY", sources.switch_of),
+    )
 
 
 def _read(name: str) -> bytes:

@@ -1,15 +1,16 @@
 """The settings of the operator; the only reader of the environment. Each is NARWHAL_ and its name in capitals."""
 
-from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from narwhal_operator.contract import sources
 from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, Resources
 from narwhal_operator.core.policy import Policy, WorkerPolicy
 
 _DOWNLOAD: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
+_TORRENT: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
 _TRANSCODE: Final = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -21,21 +22,34 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NARWHAL_", frozen=True, extra="ignore")
 
     download_image: str = Field("localhost/narwhal-download:dev", description="Image of the download worker.")
+    torrent_image: str = Field("localhost/narwhal-torrent:dev", description="Of downloads whose source is a torrent.")
     transcode_image: str = Field("localhost/narwhal-transcode:dev", description="Image of the transcode worker.")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="Of the worker images.")
     storage_secret: str = Field(DEFAULT_STORAGE_SECRET, description="Secret where a spec names no storageRef.")
     allowed_networks: CommaSeparated = Field(
         (), description="CIDRs, comma-separated: where a source may be beside the globally routable addresses."
     )
+    allowed_hosts: CommaSeparated = Field(
+        (), description="Hosts, comma-separated (*.example.org too), that may be at addresses of private networks."
+    )
+    connections_per_host: int = Field(
+        sources.PER_HOST, ge=1, le=sources.PER_HOST_MOST, description="Connections of a worker to one host at most."
+    )
+    proxy: str | None = Field(None, description="http://HOST:PORT that requests to sources go through; empty: none.")
+    peer_discovery: bool = Field(False, description="Let torrents find peers by DHT, LSD and PEX as well.")
     download_resources: Resources = Field(
         default_factory=lambda: Resources.from_wire(_DOWNLOAD),
         description="JSON: requests and limits of download workers; no CPU limit, for throttling only makes it slower.",
+    )
+    torrent_resources: Resources = Field(
+        default_factory=lambda: Resources.from_wire(_TORRENT), description="JSON: of downloads of torrents."
     )
     transcode_resources: Resources = Field(
         default_factory=lambda: Resources.from_wire(_TRANSCODE),
         description="JSON: of transcode workers. 4Gi holds a 4K ladder; a CPU limit also sets the encoder's threads.",
     )
     download_scratch: str = Field("2Gi", description="Bound of a download pod's scratch volume.")
+    torrent_scratch: str = Field("50Gi", description="Bound of a torrent's scratch volume: it holds the chosen files.")
     transcode_scratch: str = Field("50Gi", description="Bound of a transcode pod's scratch volume: it holds the input.")
     job_ttl: int = Field(3600, ge=0, description="Seconds a finished Job stays, so that its logs can be read.")
     backoff_scale: float = Field(1.0, ge=0, le=10, description="Factor of all waits between attempts; tests lower it.")
@@ -50,7 +64,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json: a line an entry; text: for people.")
 
-    @field_validator("allowed_networks", "namespaces", mode="before")
+    @field_validator("allowed_networks", "allowed_hosts", "namespaces", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -58,9 +72,19 @@ class Settings(BaseSettings):
     @field_validator("allowed_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(ip_network(part)) for part in value)
+        return sources.networks_of(",".join(value), strict=True)
 
-    @field_validator("download_resources", "transcode_resources", mode="before")
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return sources.hosts_of(",".join(value))
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy(cls, value: str | None) -> str | None:
+        return sources.proxy_of(value or "")
+
+    @field_validator("download_resources", "torrent_resources", "transcode_resources", mode="before")
     @classmethod
     def _resources(cls, value: Any) -> Any:
         return Resources.from_wire(value) if isinstance(value, dict) else value
@@ -69,10 +93,13 @@ class Settings(BaseSettings):
         """What decisions and manifests need of it."""
         return Policy(
             download=WorkerPolicy(self.download_image, self.download_resources, self.download_scratch),
+            torrent=WorkerPolicy(self.torrent_image, self.torrent_resources, self.torrent_scratch),
             transcode=WorkerPolicy(self.transcode_image, self.transcode_resources, self.transcode_scratch),
             pull_policy=self.pull_policy,
             storage_secret=self.storage_secret,
-            allowed_networks=self.allowed_networks,
+            sources=sources.SourceRules(
+                self.allowed_networks, self.allowed_hosts, self.connections_per_host, self.proxy, self.peer_discovery
+            ),
             backoff_scale=self.backoff_scale,
             start_timeout=self.start_timeout,
             sweep_timeout=self.sweep_timeout,

@@ -12,7 +12,7 @@ from narwhal_operator.contract.common import JobStatus, Suspendable
 from narwhal_operator.contract.order import DownloadOrder, OrderHead, S3Store, TranscodeOrder
 from narwhal_operator.core.history import History
 from narwhal_operator.core.observed import Job, Json, Observed
-from narwhal_operator.core.policy import Policy, WorkerPolicy
+from narwhal_operator.core.policy import Policy
 from narwhal_operator.core.summary import Verdict
 
 SpecT = TypeVar("SpecT", bound=Suspendable)
@@ -64,9 +64,6 @@ class Rules(Generic[SpecT, StatusT]):
 
     spec: type[SpecT]
     status: type[StatusT]
-    worker: Callable[[Policy], WorkerPolicy]
-    unsupported: Callable[[SpecT], str | None]
-    """What this version cannot do of what the spec asks, and what it can instead."""
     blocked: Callable[[Case[SpecT, StatusT]], Verdict | None]
     """What must be there before an order can be made."""
     order: Callable[[Case[SpecT, StatusT], OrderHead], DownloadOrder | TranscodeOrder]

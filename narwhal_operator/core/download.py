@@ -22,15 +22,9 @@ def decide(observed: Observed, now: datetime) -> Plan:
     return lifecycle.decide(observed, now, RULES)
 
 
-def _unsupported(spec: DownloadJobSpec) -> str | None:
-    if spec.source.torrent is not None:
-        return "spec.source.torrent: this version downloads over HTTP only; give spec.source.http.urls in a new DownloadJob."
-    return None
-
-
 def _order(case: _Case, head: OrderHead) -> DownloadOrder:
     destination, policy = case.spec.destination, case.observed.policy
-    http = case.spec.source.http
+    http, admin = case.spec.source.http, policy.sources
     store = s3_store(o.OUTPUT_STORE, secret_of(destination.storage_ref, policy))
     return DownloadOrder(
         head=head,
@@ -38,8 +32,24 @@ def _order(case: _Case, head: OrderHead) -> DownloadOrder:
         destination=ObjectLocation(store=store, bucket=destination.bucket, key=destination.key),
         headers=o.HEADERS if http is not None and http.headers_from is not None else None,
         ca_bundle=o.CA_BUNDLE if http is not None and http.ca_bundle_from is not None else None,
-        allowed_networks=list(policy.allowed_networks),
+        allowed_networks=list(admin.allowed_networks),
+        allowed_hosts=list(admin.allowed_hosts),
+        connections_per_host=admin.connections_per_host,
+        proxy=admin.proxy,
+        peer_discovery=admin.peer_discovery,
+        torrent_file=_torrent_file(case, store.secret),
     )
+
+
+def _torrent_file(case: _Case, output_secret: str) -> ObjectLocation | None:
+    """Where the .torrent file is, when it is an object."""
+    torrent = case.spec.source.torrent
+    if torrent is None or torrent.object is None:
+        return None
+    found = torrent.object
+    secret = secret_of(found.storage_ref, case.observed.policy)
+    mount = o.OUTPUT_STORE if secret == output_secret else o.SOURCE_STORE
+    return ObjectLocation(store=s3_store(mount, secret), bucket=found.bucket, key=found.key)
 
 
 def _facts(case: _Case, verdict: Verdict) -> Json:
@@ -75,8 +85,6 @@ def _display(progress: DownloadProgress | None, artifact: Artifact | None) -> Di
 RULES: Rules[DownloadJobSpec, DownloadJobStatus] = Rules(
     spec=DownloadJobSpec,
     status=DownloadJobStatus,
-    worker=lambda policy: policy.download,
-    unsupported=_unsupported,
     blocked=lambda _case: None,
     order=_order,
     facts=_facts,

@@ -11,10 +11,11 @@ def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspen
     """The Job of the next attempt. Where Kueue queues it, it is made suspended and Kueue lets it run."""
     queue = case.observed.resource.labels.get(labels.QUEUE)
     template = case.spec.template or PodTemplate()
+    order = rules.order(case, case.head(case.history.number))
     return CreateJob(
         name=case.job_name,
-        order=rules.order(case, case.head(case.history.number)),
-        resources=merged(rules.worker(case.observed.policy).resources, template.resources),
+        order=order,
+        resources=merged(case.observed.policy.worker_of(order).resources, template.resources),
         template=template,
         suspend=suspend or queue is not None,
         deadline=case.spec.active_deadline_seconds,
@@ -25,11 +26,11 @@ def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspen
 def sweep_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> CreateJob:
     """The Job that removes what unfinished attempts left in the store."""
     policy, key = case.observed.policy, case.observed.resource.key
-    template = case.spec.template or PodTemplate()
+    template, order = case.spec.template or PodTemplate(), rules.order(case, case.head())
     return CreateJob(
         name=naming.sweep_name(key.name, case.observed.resource.uid),
-        order=rules.order(case, case.head()),
-        resources=merged(rules.worker(policy).resources, None),
+        order=order,
+        resources=merged(policy.worker_of(order).resources, None),
         template=template.model_copy(update={"resources": None, "labels": None}),
         deadline=max(1, int(policy.sweep_timeout)),
     )

@@ -39,10 +39,6 @@ def decide(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT]) -> P
     digest = work_of(spec)
     if is_final(resource, digest):
         return _rest(observed, now, spec.ttl_seconds_after_finished)
-    unsupported = rules.unsupported(spec)
-    if unsupported is not None:
-        verdict = Verdict(State.FAILED, Reason.NOT_SUPPORTED, unsupported, "Failed")
-        return _unrunnable(observed, now, rules, verdict, digest)
     return _run(_case(observed, now, rules, spec, digest), rules)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, Resources
+from narwhal_operator.contract.order import DownloadOrder, TranscodeOrder
+from narwhal_operator.contract.sources import SourceRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,18 @@ class Policy:
     """The admin's word. Times in seconds."""
 
     download: WorkerPolicy = field(default_factory=WorkerPolicy)
+    torrent: WorkerPolicy = field(default_factory=WorkerPolicy)  # of downloads whose source is a torrent
     transcode: WorkerPolicy = field(default_factory=WorkerPolicy)
     pull_policy: str = "IfNotPresent"
     storage_secret: str = DEFAULT_STORAGE_SECRET
-    allowed_networks: tuple[str, ...] = ()
+    sources: SourceRules = field(default_factory=SourceRules)
     backoff_scale: float = 1.0
     start_timeout: float = 600.0  # how long the cluster may refuse a pod before its resource is Failed
     sweep_timeout: float = 120.0  # how long a deletion waits for its sweep
     job_ttl: int = 3600  # finished Jobs stay this long: their pods' logs can be read
+
+    def worker_of(self, order: DownloadOrder | TranscodeOrder) -> WorkerPolicy:
+        """How the pods of an order are made: torrents have an image of their own, for only they need libtorrent."""
+        if isinstance(order, TranscodeOrder):
+            return self.transcode
+        return self.download if order.spec.source.torrent is None else self.torrent

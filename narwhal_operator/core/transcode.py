@@ -9,8 +9,9 @@ from narwhal_operator.contract import conditions as c
 from narwhal_operator.contract import order as o
 from narwhal_operator.contract.common import Display
 from narwhal_operator.contract.download import Artifact, DownloadJobSpec
+from narwhal_operator.contract.files import Made, pick
 from narwhal_operator.contract.order import ObjectLocation, OrderHead, TranscodeOrder
-from narwhal_operator.contract.outcome import TABLE, Reason
+from narwhal_operator.contract.outcome import TABLE, Reason, WorkError
 from narwhal_operator.contract.transcode import (
     TranscodePlan,
     TranscodeProgress,
@@ -52,7 +53,20 @@ def _blocked(case: _Case) -> Verdict | None:
     if _made(download) is None:
         message = f"Waits for DownloadJob {ref.name}: {download.status.get('phase') or 'Pending'}."
         return Verdict(State.RECONCILING, c.WAITING_FOR_DOWNLOAD, message, "Waiting", requeue_after=_WAIT_POLL)
+    try:
+        _taken(case)
+    except WorkError as error:
+        return Verdict(State.FAILED, error.reason, f"DownloadJob {ref.name}: {error.message}", "Failed")
     return None
+
+
+def _taken(case: _Case) -> tuple[DownloadJobSpec, Made] | None:
+    """The file to take of what a DownloadJob has made, once it has. Raises WorkError(InputFileUnmatched)."""
+    ref, made = case.spec.input.download_job_ref, _made(case.observed.download)
+    if ref is None or made is None:
+        return None
+    spec, artifact = made
+    return spec, pick(artifact, spec.destination.key, ref.file)
 
 
 def _made(download: Resource | None) -> tuple[DownloadJobSpec, Artifact] | None:
@@ -87,12 +101,15 @@ def _input(case: _Case) -> tuple[str, str, str, str | None]:
     policy, source = case.observed.policy, case.spec.input.s3
     if source is not None:
         return secret_of(source.storage_ref, policy), source.bucket, source.key, None
-    made = _made(case.observed.download)
-    if made is None:
+    try:
+        found = _taken(case)
+    except WorkError:  # of a sweep, whose DownloadJob has made something else since: it reads no input
+        found = None
+    if found is None:
         output = case.spec.output
         return secret_of(output.storage_ref, policy), output.bucket, output.prefix, None
-    spec, artifact = made
-    return secret_of(spec.destination.storage_ref, policy), artifact.bucket, artifact.key, artifact.sha256
+    spec, file = found
+    return secret_of(spec.destination.storage_ref, policy), spec.destination.bucket, file.key, file.sha256
 
 
 def _facts(case: _Case, verdict: Verdict) -> Json:
@@ -144,8 +161,6 @@ def _display(progress: TranscodeProgress | None, plan: TranscodePlan | None) -> 
 RULES: Rules[TranscodingJobSpec, TranscodingJobStatus] = Rules(
     spec=TranscodingJobSpec,
     status=TranscodingJobStatus,
-    worker=lambda policy: policy.transcode,
-    unsupported=lambda _spec: None,
     blocked=_blocked,
     order=_order,
     facts=_facts,

@@ -91,7 +91,7 @@ def _failure_policy() -> Json:
 
 
 def _template(create: CreateJob, resource: Resource, policy: Policy, marks: dict[str, str]) -> Json:
-    worker = policy.download if isinstance(create.order, DownloadOrder) else policy.transcode
+    worker = policy.worker_of(create.order)
     volumes, mounts = volumes_of(create.order, worker.scratch)
     text = json.dumps(create.order.wire(), separators=(",", ":"), sort_keys=True)
     spec: Json = {

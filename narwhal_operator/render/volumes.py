@@ -32,12 +32,16 @@ def _scratch(size: str) -> tuple[Json, Json]:
 
 
 def _stores(order: DownloadOrder | TranscodeOrder) -> list[tuple[Json, Json]]:
-    stores: list[Store] = [order.destination.store] if isinstance(order, DownloadOrder) else [order.output_store]
-    if isinstance(order, TranscodeOrder) and order.input.store != order.output_store:
-        stores.append(order.input.store)
-    names = ("store", "input-store")
-    mounted = zip(names, stores, strict=False)  # the second is there only where the input is elsewhere
-    return [_secret(name, s.secret, s.credentials) for name, s in mounted if isinstance(s, S3Store)]
+    """The store that is written to, and the one that is read where that is another."""
+    read: tuple[str, Store] | None = None
+    if isinstance(order, TranscodeOrder):
+        written, read = order.output_store, ("input-store", order.input.store)
+    else:
+        written = order.destination.store
+        if order.torrent_file is not None:
+            read = ("source-store", order.torrent_file.store)
+    stores = [("store", written)] + ([read] if read is not None and read[1] != written else [])
+    return [_secret(name, s.secret, s.credentials) for name, s in stores if isinstance(s, S3Store)]
 
 
 def _source(order: DownloadOrder) -> list[tuple[Json, Json]]:

@@ -17,6 +17,10 @@ from narwhal_operator.contract.report import WorkerReport
 from workers.common.context import Context
 from workers.download.run import run
 
+_TOP: Final = (
+    "headers", "caBundle", "allowedNetworks", "allowedHosts", "connectionsPerHost", "proxy", "peerDiscovery", "torrentFile"
+)  # fmt: skip
+"""Fields of the order itself, not of its spec."""
 LOOPBACK: Final = ("127.0.0.0/8",)
 
 
@@ -31,7 +35,7 @@ def make_order(
 ) -> DownloadOrder:
     """An order to fetch the URLs into the store; `spec` has the fields of a DownloadJob, `http` those of its source."""
     http = {"urls": [urls] if isinstance(urls, str) else list(urls), **spec.pop("http", {})}
-    top = {name: spec.pop(name) for name in ("headers", "caBundle", "allowedNetworks") if name in spec}
+    top = {name: spec.pop(name) for name in _TOP if name in spec}
     source = spec.pop("source", {"http": http})
     text = json.dumps(
         {

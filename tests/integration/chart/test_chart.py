@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from narwhal_operator.contract.sources import SourceRules
 from narwhal_operator.kube.rbac import RULES
 from narwhal_operator.settings import Settings
 from tests.cluster import toolchain
@@ -168,7 +169,15 @@ def test_values_reach_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "images": {"registry": "localhost", "download": {"tag": "dev"}, "transcode": {"digest": "sha256:" + "a" * 64}},
         "storage": {"defaultSecret": "elsewhere"},
-        "download": {"allowedNetworks": ["10.0.0.0/8", "fd00::/8"], "resources": {"limits": {"memory": "1Gi"}}},
+        "download": {
+            "allowedNetworks": ["10.0.0.0/8", "fd00::/8"],
+            "allowedHosts": ["origin.media.svc", "*.example.org"],
+            "connectionsPerHost": 4,
+            "proxy": "http://proxy.example:3128",
+            "peerDiscovery": True,
+            "resources": {"limits": {"memory": "1Gi"}},
+        },
+        "torrent": {"scratch": "9Gi", "resources": {"limits": {"memory": "300Mi"}}},
         "operator": {"watchNamespaces": ["a", "b"], "logLevel": "warning"},
     }
     for item in deployment(values)["spec"]["containers"][0]["env"]:
@@ -176,7 +185,15 @@ def test_values_reach_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.download_image == "localhost/narwhal-download:dev"
     assert settings.transcode_image == "localhost/narwhal-transcode@sha256:" + "a" * 64
-    assert settings.allowed_networks == ("10.0.0.0/8", "fd00::/8")
+    assert settings.policy().sources == SourceRules(
+        allowed_networks=("10.0.0.0/8", "fd00::/8"),
+        allowed_hosts=("origin.media.svc", "*.example.org"),
+        connections_per_host=4,
+        proxy="http://proxy.example:3128",
+        peer_discovery=True,
+    )
+    assert settings.torrent_image == "localhost/narwhal-torrent:0.1.0"
+    assert settings.policy().torrent.scratch == "9Gi"
     assert settings.download_resources.limits == {"memory": "1Gi"}
     assert (settings.namespaces, settings.storage_secret, settings.log_level) == (("a", "b"), "elsewhere", "WARNING")
 
@@ -214,6 +231,10 @@ def test_worker_policies_select_worker_pods() -> None:
         ({"operator": {"watchNamespaces": ["Not_A_Name"]}}, "/operator/watchNamespaces/0"),
         ({"operator": {"replicas": 2}}, "replicas"),
         ({"download": {"allowedNetworks": ["10.0.0.1"]}}, "/download/allowedNetworks/0"),
+        ({"download": {"allowedHosts": ["http://origin"]}}, "/download/allowedHosts/0"),
+        ({"download": {"proxy": "socks5://proxy:1080"}}, "/download/proxy"),
+        ({"download": {"proxy": "http://user:pass@proxy:3128"}}, "/download/proxy"),
+        ({"download": {"connectionsPerHost": 0}}, "/download/connectionsPerHost"),
         ({"download": {"resources": {"limits": {"memory": "much"}}}}, "/download/resources/limits/memory"),
         ({"transcode": {"scratch": -1}}, "/transcode/scratch"),
         ({"storage": {"defaultSecret": ""}}, "/storage/defaultSecret"),

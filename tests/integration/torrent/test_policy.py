@@ -126,6 +126,20 @@ async def test_forbidden_places_beside_a_good_one_are_left_out(
     assert trap.seen == []
 
 
+async def test_a_tracker_that_the_admin_names_may_be_in_a_private_network_but_not_here(
+    directory: Place, tmp_path: Path, trap: Trap
+) -> None:
+    """A host of the admin's list at a loopback address is refused: that is a trap which no name opens."""
+    torrent = make_torrent(tmp_path / "seed", {"film.mkv": FILM})
+    tracker = f"http://localhost:{trap.port}/announce"
+    order = directory.order({"magnet": torrent.magnet(tracker)}, allowedNetworks=[], allowedHosts=["localhost"])
+
+    ended = await fetch(order, tmp_path / "scratch")
+
+    assert ended.reason is Reason.ADDRESS_FORBIDDEN
+    assert trap.seen == []
+
+
 class Wall:
     """A session with the policy's filter, given places that nobody judged before."""
 

@@ -42,6 +42,44 @@ async def test_a_single_file_becomes_the_key_itself(place: Place, tracker: Track
     assert found.metadata["narwhal-uid"] == "uid-1"
 
 
+async def test_a_torrent_file_may_be_an_object(place: Place, tracker: Tracker, tmp_path: Path) -> None:
+    """A .torrent file in a store serves as well as one at a URL; what was received is counted."""
+    torrent = make_torrent(tmp_path / "seed", {"film.mkv": FILM}, [tracker.url])
+    named = {"bucket": place.bucket, "key": "torrents/film.torrent"}
+    place.open().put(place.bucket, named["key"], torrent.data, content_type="application/x-bittorrent")
+    order = place.order({"object": named}, torrentFile={"store": place.store.wire(), **named})
+    with Seeder(torrent, [tracker.url]):
+        ended = await fetch(order, tmp_path / "scratch")
+
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert place.objects()["films/x"] == FILM
+    assert "\nnarwhal_torrent_received_bytes_total 3.000001e+06\n" in ended.metrics
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "says"),
+    [
+        (None, Reason.INPUT_NOT_FOUND, "films.torrent (spec.source.torrent.object) does not exist"),
+        (b"", Reason.TORRENT_INVALID, "0 bytes"),
+        (b"<html>", Reason.TORRENT_INVALID, "is no .torrent file"),
+    ],
+)
+async def test_a_torrent_object_that_is_none_says_so(
+    place: Place, tmp_path: Path, data: bytes | None, reason: Reason, says: str
+) -> None:
+    """A missing, an empty and another object have their words, and the object is named."""
+    named = {"bucket": place.bucket, "key": "films.torrent"}
+    if data is not None:
+        place.open().put(place.bucket, named["key"], data, content_type="application/x-bittorrent")
+    order = place.order({"object": named}, torrentFile={"store": place.store.wire(), **named})
+
+    ended = await fetch(order, tmp_path / "scratch")
+
+    assert ended.reason is reason
+    assert says in ended.message
+    assert named["key"] in ended.message
+
+
 async def test_several_files_lie_below_the_key(place: Place, tracker: Tracker, tmp_path: Path) -> None:
     """Each file is an object with its path; the artifact is the largest video and lists all."""
     torrent = make_torrent(tmp_path / "seed", {**SHOW, "show/empty.txt": b""}, [tracker.url])

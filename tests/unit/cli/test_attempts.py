@@ -12,7 +12,7 @@ from narwhal_cli.resources import read_stream
 from narwhal_operator.contract.reasons import Reason
 
 STREAM = read_stream((Path(__file__).parents[3] / "config/samples/10-downloadjob.yaml").read_bytes())
-ATTEMPT = Attempt(STREAM.works[0], Place(STREAM, None, ()), 2)
+ATTEMPT = Attempt(STREAM.works[0], Place(STREAM, None), 2)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from narwhal_cli.stores import Directory, Remote
 from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.order import DownloadOrder, S3Store, TranscodeOrder, parse_order
 from narwhal_operator.contract.outcome import Reason, WorkError
+from narwhal_operator.contract.sources import SourceRules
 
 STREAM = """
 apiVersion: v1
@@ -76,7 +77,7 @@ def without(*names: str) -> Stream:
 
 def test_a_download_gets_its_references_as_files() -> None:
     """Store, headers and certificate authority are files of the attempt's directory; the order names them only."""
-    found, files = order(0, Place(stream(), None, ("10.0.0.0/8",)))
+    found, files = order(0, Place(stream(), None, SourceRules(allowed_networks=("10.0.0.0/8",))))
     assert isinstance(found, DownloadOrder)
     assert found.destination.store == mounted("/run/store", "other")
     assert (found.headers, found.ca_bundle) == ("/run/headers", "/run/ca/ca.crt")
@@ -89,7 +90,7 @@ def test_a_download_gets_its_references_as_files() -> None:
 
 def test_a_transcode_reads_what_its_download_made() -> None:
     """The input is the object that was made, in the download's store, with the digest that was measured."""
-    found, files = order(1, Place(stream(), None, ()), MADE)
+    found, files = order(1, Place(stream(), None), MADE)
     assert isinstance(found, TranscodeOrder)
     assert (found.input.bucket, found.input.key, found.input_sha256) == ("media", "sources/bbb/main.mkv", "0" * 64)
     assert found.input.store == mounted("/run/input-store", "other")
@@ -100,13 +101,13 @@ def test_a_transcode_reads_what_its_download_made() -> None:
 
 def test_one_secret_is_one_store() -> None:
     """Input and output by the same Secret are the same directory, so that a worker opens the store once."""
-    found, _ = order(1, Place(stream(STREAM.replace(", storageRef: {name: other}", "")), None, ()), MADE)
+    found, _ = order(1, Place(stream(STREAM.replace(", storageRef: {name: other}", "")), None), MADE)
     assert found.input.store == found.output_store
 
 
 def test_an_attempt_has_its_number_and_the_uid_of_the_work() -> None:
     """The head is whose order it is."""
-    place = Place(stream(), None, ())
+    place = Place(stream(), None)
     found, _ = order(0, place)
     work = place.stream.works[0]
     assert (found.head.attempt, found.head.uid, found.head.work_digest) == (3, work.uid, work.digest)
@@ -115,7 +116,7 @@ def test_an_attempt_has_its_number_and_the_uid_of_the_work() -> None:
 
 def test_a_directory_takes_the_place_of_every_reference(tmp_path: Path) -> None:
     """With --store no storage Secret is needed, and none is written."""
-    found, files = order(1, Place(without("narwhal-storage", "other"), Directory(tmp_path), ()), MADE)
+    found, files = order(1, Place(without("narwhal-storage", "other"), Directory(tmp_path)), MADE)
     assert {found.input.store.root, found.output_store.root} == {str(tmp_path)}
     assert files == {}
 
@@ -123,7 +124,7 @@ def test_a_directory_takes_the_place_of_every_reference(tmp_path: Path) -> None:
 def test_an_endpoint_takes_the_place_of_every_reference() -> None:
     """With --store s3:// its credentials are the files of the one store."""
     remote = Remote("of --store", {"endpoint": b"http://s"})
-    found, files = order(1, Place(stream(), remote, ()), MADE)
+    found, files = order(1, Place(stream(), remote), MADE)
     assert found.input.store == found.output_store == mounted("/run/store", "of --store")
     assert files == {"store/endpoint": b"http://s"}
 
@@ -141,7 +142,7 @@ def test_a_reference_the_manifest_lacks_is_said_with_the_mend(
 ) -> None:
     """The message names what is missing and what to do."""
     with pytest.raises(WorkError) as caught:
-        order(index, Place(without(missing), None, ()))
+        order(index, Place(without(missing), None))
     assert caught.value.reason is reason
     assert all(word in caught.value.message for word in words)
 
@@ -150,7 +151,7 @@ def test_a_download_the_manifest_lacks_is_said_with_the_mend() -> None:
     """Nothing here could ever run it: the order cannot be made."""
     lacking = stream(STREAM.replace("downloadJobRef: {name: bbb}", "downloadJobRef: {name: abc}"))
     with pytest.raises(WorkError) as caught:
-        order(1, Place(lacking, None, ()))
+        order(1, Place(lacking, None))
     assert caught.value.reason is Reason.DEPENDENCY_MISSING
     assert "spec.input.downloadJobRef" in caught.value.message
     assert "no DownloadJob abc" in caught.value.message

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narwhal_operator.contract.outcome import Reason, WorkError
-from workers.download.netguard import Policy, parse
+from workers.download.netguard import GRANTS_LIMIT, Policy, parse
 
 # What a person may write as the host of a URL, and what the C library makes of it (getaddrinfo, inet_aton(3)).
 FORBIDDEN = [
@@ -125,3 +125,79 @@ def test_wrapping_never_makes_an_address_allowed(number: int) -> None:
         address = parse(wrapped)
         assert address is not None
         assert not Policy().allows(address)
+
+
+HOSTS = ["origin.media.svc", "*.films.example"]
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "allowed"),
+    [
+        ("origin.media.svc", "10.96.0.5", True),
+        ("ORIGIN.media.svc.", "192.168.1.5", True),
+        ("origin.media.svc", "100.64.1.1", True),
+        ("origin.media.svc", "fd00:10::5", True),
+        ("origin.media.svc", "::ffff:10.0.0.5", True),
+        ("a.films.example", "172.16.0.1", True),
+        ("a.b.films.example", "172.16.0.1", True),
+        ("films.example", "10.0.0.1", False),
+        ("xfilms.example", "10.0.0.1", False),
+        ("other.media.svc", "10.96.0.5", False),
+        ("origin.media.svc.evil.example", "10.96.0.5", False),
+        ("10.96.0.5", "10.96.0.5", False),
+        ("origin.media.svc", "127.0.0.1", False),
+        ("origin.media.svc", "::1", False),
+        ("origin.media.svc", "0.0.0.0", False),  # noqa: S104 - an address to refuse
+        ("origin.media.svc", "169.254.169.254", False),
+        ("origin.media.svc", "::ffff:169.254.169.254", False),
+        ("origin.media.svc", "100.100.100.200", False),
+        ("origin.media.svc", "168.63.129.16", False),
+        ("origin.media.svc", "192.0.0.192", False),
+        ("origin.media.svc", "fd00:ec2::254", False),
+        ("origin.media.svc", "fd20:ce::254", False),
+        ("origin.media.svc", "fe80::1", False),
+        ("origin.media.svc", "64:ff9b::10.0.0.5", False),
+        ("origin.media.svc", "2002:0a00:0001::", False),
+        ("origin.media.svc", "224.0.0.1", False),
+        ("origin.media.svc", "198.18.0.1", False),
+    ],
+)
+def test_the_admin_allows_hosts(host: str, address: str, allowed: bool) -> None:
+    """A listed name may be in a private network, but at no metadata service and not on the machine itself."""
+    policy = Policy.of([], HOSTS)
+    found = parse(address)
+    assert found is not None
+    if allowed:
+        policy.check(host, [address])
+    else:
+        with pytest.raises(WorkError) as caught:
+            policy.check(host, [address])
+        assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
+    assert policy.allows(found) is allowed
+    assert not policy.permits(found)
+
+
+def test_a_listed_host_opens_its_address_to_no_other_name() -> None:
+    """What was found for a listed name is dialled for it; another name at the same address, or the address, is refused."""
+    policy = Policy.of([], HOSTS)
+    policy.check("origin.media.svc", ["10.96.0.5"])
+    for other in ("rebinding.example", "10.96.0.5"):
+        with pytest.raises(WorkError):
+            policy.check(other, ["10.96.0.5"])
+
+
+def test_one_trap_among_the_addresses_of_a_listed_host_opens_none() -> None:
+    """All answers must pass here too, and until they do none may be dialled."""
+    policy = Policy.of([], HOSTS)
+    with pytest.raises(WorkError):
+        policy.check("origin.media.svc", ["10.96.0.5", "169.254.169.254"])
+    assert not policy.allows(ip_address("10.96.0.5"))
+
+
+def test_what_was_found_of_hosts_is_bounded() -> None:
+    """A name with ever new addresses does not grow the policy for ever."""
+    policy = Policy.of([], HOSTS)
+    for number in range(GRANTS_LIMIT + 10):
+        policy.check("origin.media.svc", [f"10.0.{number >> 8}.{number & 255}"])
+    assert len(list(policy.granted)) == GRANTS_LIMIT
+    assert not policy.allows(ip_address("10.0.0.0"))

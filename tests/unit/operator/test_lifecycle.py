@@ -153,13 +153,6 @@ ROWS = {
         F,
         "Failed",
     ),
-    "a torrent is not supported by this version": Row(
-        seen(b.download_spec(source={"torrent": {"magnet": "magnet:?xt=urn:btih:abc"}})),
-        [],
-        "NotSupported",
-        F,
-        "Failed",
-    ),
     "an image that cannot be pulled is shown and waited for": Row(
         running(jobs=(b.job(JOB),), pods=(b.pod(waiting=("ErrImagePull", "not found")),)),
         [],

@@ -21,7 +21,7 @@ def test_settings_have_defaults_and_make_a_policy(monkeypatch: pytest.MonkeyPatc
     settings = Settings()
     policy = settings.policy()
     assert settings.namespaces == ("media", "films")
-    assert policy.allowed_networks == ("10.0.0.0/8", "fd00::/8")
+    assert policy.sources.allowed_networks == ("10.0.0.0/8", "fd00::/8")
     assert policy.download.resources.wire() == {"limits": {"memory": "1Gi"}}
     assert policy.storage_secret == "narwhal-storage"  # noqa: S105 - the name of a Secret
 

@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.download.netguard import Policy
-from workers.download.torrent.addresses import Places, filter_rules, judged_places
+from workers.download.torrent.addresses import Places, Rule, filter_rules, judged_places
+from workers.download.torrent.settings import session_settings
 
 POLICY = Policy.of(["10.1.0.0/16", "fd00:1::/32"])
 PUBLIC = "93.184.216.34"
 
 
-def built(policy: Policy) -> "lt.ip_filter":
-    """The filter as the session gets it."""
+def wall_of(rules: Sequence[Rule]) -> "lt.ip_filter":
+    """The filter of rules as the session gets it."""
     wall = lt.ip_filter()
-    for rule in filter_rules(policy):
+    for rule in rules:
         wall.add_rule(rule.first, rule.last, int(rule.blocked))
     return wall
 
 
-WALL = built(POLICY)
-BARE = built(Policy())
+WALL = wall_of(filter_rules(POLICY))
+BARE = wall_of(filter_rules(Policy()))
 
 
 def permits(wall: "lt.ip_filter", address: str) -> bool:
@@ -149,8 +150,42 @@ async def test_a_message_does_not_show_a_trackers_path() -> None:
 
 
 async def test_a_torrent_that_names_nowhere_is_invalid() -> None:
-    """Workers ask no distributed hash table, so it could never be found."""
+    """Without peer discovery no distributed hash table is asked, so it could never be found."""
     with pytest.raises(WorkError) as caught:
         await judged_places(Places(), Policy(), LOOK)
 
     assert caught.value.reason is Reason.TORRENT_INVALID
+    assert "download.peerDiscovery" in caught.value.message
+
+
+async def test_with_peer_discovery_a_torrent_may_name_nowhere() -> None:
+    """Its peers are found elsewhere; but when all it names is forbidden it is refused all the same."""
+    assert (await judged_places(Places(), Policy(), LOOK, discovery=True)).empty
+
+    with pytest.raises(WorkError) as caught:
+        await judged_places(Places(peers=(("127.0.0.1", 2),)), Policy(), LOOK, discovery=True)
+    assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
+
+
+async def test_a_host_of_the_admins_list_is_let_through_the_filter() -> None:
+    """The address its name was judged at, and no other of its network."""
+    policy = Policy.of([], ["evil.example"])
+    before = wall_of(filter_rules(policy))
+
+    left = await judged_places(Places(trackers=((0, "http://evil.example/announce"),)), policy, LOOK)
+
+    after = wall_of(filter_rules(policy))
+    assert left.trackers == ((0, "http://evil.example/announce"),)
+    assert not permits(before, "10.0.0.1")
+    assert permits(after, "10.0.0.1")
+    assert not permits(after, "10.0.0.2")
+
+
+@pytest.mark.parametrize("discovery", [False, True])
+def test_only_the_admin_turns_peer_discovery_on(discovery: bool) -> None:
+    """DHT and LSD follow the admin's word; ports of routers are opened never, and strangers' servers not asked without it."""
+    settings = session_settings(discovery=discovery)
+
+    assert (settings["enable_dht"], settings["enable_lsd"]) == (discovery, discovery)
+    assert ("dht_bootstrap_nodes" in settings) is not discovery
+    assert (settings["enable_upnp"], settings["enable_natpmp"]) == (False, False)

@@ -21,7 +21,7 @@ def test_a_stall_without_peers_says_so() -> None:
     """No peers, no copy ever seen, no tracker that answered."""
     error = stalled("30m", 5, Sight(0, 0.0, 0, {}))
 
-    assert error.reason is Reason.TORRENT_STALLED
+    assert error.reason is Reason.TORRENT_NO_PEERS
     assert "no peer is connected; a complete copy was never seen. No tracker has answered." in error.message
 
 
@@ -29,6 +29,7 @@ def test_a_stall_tells_when_a_complete_copy_was_last_seen() -> None:
     """The moment is in the message, and what the trackers said."""
     error = stalled("30m", 5, Sight(3, 0.75, 1_795_348_790, {"tracker.example": "knows 4 peers"}))
 
+    assert error.reason is Reason.TORRENT_INCOMPLETE
     assert "none of 3 connected peers has what is missing" in error.message
     assert "a complete copy was last seen at 2026-11-22T11:59:50Z" in error.message
     assert "Trackers: tracker.example: knows 4 peers." in error.message
@@ -36,7 +37,10 @@ def test_a_stall_tells_when_a_complete_copy_was_last_seen() -> None:
 
 def test_peers_that_have_all_but_send_nothing_are_told() -> None:
     """With a whole copy in the swarm the peers are slow, not poor."""
-    assert "2 connected peers send nothing" in stalled("1s", 5, Sight(2, 1.5, 0, {})).message
+    error = stalled("1s", 5, Sight(2, 1.5, 0, {}))
+
+    assert error.reason is Reason.TORRENT_STALLED
+    assert "2 connected peers send nothing" in error.message
 
 
 def test_missing_metadata_has_a_reason_of_its_own() -> None:

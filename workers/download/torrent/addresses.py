@@ -73,6 +73,8 @@ def filter_rules(policy: Policy) -> tuple[Rule, ...]:
         _rule(_NAT64, blocked=False),
         *(_rule(_through_nat64(network), blocked=True) for network in _BLOCKED_V4),
         *(_rule(_through_nat64(network), blocked=False) for network in allowed_v4),
+        # Trackers and web seeds of the admin's hosts, where they were found when they were judged.
+        *(Rule(str(address), str(address), blocked=False) for address in policy.granted),
     )
 
 
@@ -101,10 +103,10 @@ class Places:
         return not (self.trackers or self.web_seeds or self.peers)
 
 
-async def judged_places(places: Places, policy: Policy, look: Lookup = lookup) -> Places:
+async def judged_places(places: Places, policy: Policy, look: Lookup = lookup, *, discovery: bool = False) -> Places:
     """The places that may be used. Raises WorkError(AddressForbidden) when none is left, TorrentInvalid without any.
 
-    A name that does not resolve now is left in: it may later, and then the filter judges its addresses.
+    With `discovery` peers are found elsewhere too, so that a torrent may do without places. A name that does not resolve now is left in: it may later, and then the filter judges its addresses.
     """
     slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
@@ -124,7 +126,7 @@ async def judged_places(places: Places, policy: Policy, look: Lookup = lookup) -
         peers=tuple(peer for peer, error in zip(places.peers, of_peers, strict=True) if error is None),
         refused=tuple(error for error in (*found, *of_peers) if error is not None),
     )
-    if left.empty:
+    if left.empty and not (discovery and not left.refused):
         raise _nowhere(left.refused)
     return left
 
@@ -134,8 +136,8 @@ def _nowhere(refused: Sequence[WorkError]) -> WorkError:
     if not refused:
         return WorkError(
             Reason.TORRENT_INVALID,
-            "The torrent names no tracker, web seed or peer, and workers ask no distributed hash table; "
-            "use a magnet link with tr= or a .torrent file with trackers.",
+            "The torrent names no tracker, web seed or peer, and peer discovery is off; use a magnet link with tr= or a "
+            ".torrent file with trackers, or have the admin allow it (chart value download.peerDiscovery).",
         )
     first = (forbidden or list(refused))[0]
     return WorkError(first.reason, f"Nowhere is left to get the torrent from; refused: {len(refused)}. {first.message}")
@@ -154,7 +156,7 @@ async def _judge(purpose: Purpose, url: str, policy: Policy, look: Lookup) -> Wo
         return WorkError(Reason.ADDRESS_FORBIDDEN, f"The {purpose} {host!a} has an internationalised name.")
     try:
         addresses = [str(item[4][0]) for item in await look(host, port)]
-        policy.check(f"The {purpose} {host}:{port}", addresses)
+        policy.check(host, addresses, f"The {purpose} {host}:{port}")
     except WorkError as error:
         return error
     except OSError:
@@ -164,6 +166,6 @@ async def _judge(purpose: Purpose, url: str, policy: Policy, look: Lookup) -> Wo
 
 def _judge_peer(host: str, policy: Policy) -> WorkError | None:
     address = parse(host)
-    if address is not None and policy.allows(address):
+    if address is not None and policy.permits(address):
         return None
     return WorkError(Reason.ADDRESS_FORBIDDEN, f"The peer {host!a} is not globally routable.")

@@ -1,13 +1,12 @@
 """Which files of a torrent are taken, under which keys, and which of them is the film. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import cache
 from typing import Final
 
 from narwhal_operator.contract.base import KEY_PATTERN
+from narwhal_operator.contract.files import main_file, matches
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.download.torrent.names import TorrentFile, shown, unsafe
 
@@ -15,12 +14,6 @@ CHOSEN_LIMIT: Final = 1000
 """Files that one DownloadJob takes: each is an object, and a record of all is kept."""
 KEY_LIMIT: Final = 1024
 SHOWN_FILES: Final = 5
-VIDEO: Final = frozenset(
-    {
-        "3gp", "asf", "avi", "divx", "flv", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf",
-        "ogm", "ogv", "rm", "rmvb", "ts", "vob", "webm", "wmv",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +49,6 @@ def choose(
     main = main_file(taken)
     ordered = sorted(taken, key=lambda file: (file is not main, file.path))
     return tuple(Chosen(file, key if single else _key(key, file.path)) for file in ordered)
-
-
-def main_file(files: Iterable[TorrentFile]) -> TorrentFile:
-    """The largest video; without a video the largest file. Of equals the first by path."""
-    return min(files, key=lambda file: (not _is_video(file.path), -file.size, file.path))
-
-
-def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Whether any glob pattern fits, case aside.
-
-    A pattern without `/` is held against the file's name; one with `/` against the whole path, where `*` and `?` stay
-    within a directory and `**` is any number of directories (as in .gitignore).
-    """
-    folded = path.casefold()
-    return any(_matches(folded, pattern.casefold()) for pattern in patterns)
-
-
-def _matches(path: str, pattern: str) -> bool:
-    parts = path.split("/")
-    if "/" not in pattern:
-        return _fits(parts[-1], pattern)
-    return _walk(tuple(parts), tuple(pattern.removeprefix("/").split("/")))
-
-
-def _walk(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether the parts of a path fit those of a pattern: position by position, so that `**` cannot explode."""
-    reached = {0}
-    for wanted in pattern:
-        if wanted == "**":
-            reached = set(range(min(reached, default=len(parts) + 1), len(parts) + 1))
-        else:
-            reached = {at + 1 for at in reached if at < len(parts) and _fits(parts[at], wanted)}
-    return len(parts) in reached
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return _compiled(pattern).match(name) is not None
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(translate(pattern))
-
-
-def _is_video(path: str) -> bool:
-    return path.rpartition(".")[2].lower() in VIDEO
 
 
 def _key(key: str, path: str) -> str:

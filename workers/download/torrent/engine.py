@@ -11,6 +11,7 @@ from narwhal_operator.contract.download import DownloadProgress, TorrentSource
 from narwhal_operator.contract.order import DownloadOrder
 from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError
 from workers.common.log import log
+from workers.common.metrics import Metrics
 from workers.download.digest import Wanted
 from workers.download.netguard import Policy
 from workers.download.torrent.addresses import Places, filter_rules
@@ -24,6 +25,7 @@ from workers.download.torrent.patience import Patience, Sight, no_metadata, stal
 from workers.download.torrent.publish import Publisher
 from workers.download.torrent.record import Made, record_of
 from workers.download.torrent.swarm import STORED, Status, Swarm
+from workers.download.torrent.tally import Tally
 
 TICK_SECONDS: Final = 0.1
 """How often the swarm is looked at; a stop is seen as soon."""
@@ -49,6 +51,7 @@ class Job:
     wanted: Wanted | None
     tell: Tell
     stop: Event
+    metrics: Metrics
 
 
 class Engine:
@@ -57,10 +60,12 @@ class Engine:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._keep = job.keep
-        self._swarm = Swarm(filter_rules(job.policy), job.keep.full)
+        self._swarm = Swarm(filter_rules(job.policy), job.keep.full, discovery=job.order.peer_discovery)
         self._limit = seconds_of(job.source.stall_timeout)
+        self._metadata_timeout = job.source.metadata_timeout or job.source.stall_timeout
         self._total = 0
         self._before = 0
+        self._tally = Tally(job.metrics)
 
     def run(self) -> tuple[Made, ...]:
         """All objects, the main one first. Raises WorkError, and StoppedError when told to stop."""
@@ -109,13 +114,13 @@ class Engine:
     def _learn(self) -> bytes:
         """Metadata from the swarm, as resume data. Raises WorkError(TorrentMetadataTimeout)."""
         self._swarm.add(self._job.origin.params(), self._job.places, self._keep.directory, metadata_only=True)
-        end = time.monotonic() + self._limit
+        end = time.monotonic() + seconds_of(self._metadata_timeout)
         while self._swarm.info is None:
             self._turn()
             status = self._swarm.status()
             self._job.tell("Connecting", DownloadProgress(peers=status.peers))
             if time.monotonic() >= end:
-                raise no_metadata(self._job.source.stall_timeout, self._sight(status))
+                raise no_metadata(self._metadata_timeout, self._sight(status))
         data = self._swarm.resume_data()
         self._swarm.remove()
         return data
@@ -174,12 +179,13 @@ class Engine:
         return made
 
     def _download(self, keeping: Keeping) -> None:
-        """Until every chosen file is whole. Raises WorkError(TorrentStalled | ScratchFull | …), StoppedError."""
+        """Until every chosen file is whole. Raises WorkError(Torrent* | ScratchFull | …), StoppedError."""
         patience = Patience(self._limit, time.monotonic())
         begun = False
         while True:
             self._turn()
             status, now = self._swarm.status(), time.monotonic()
+            self._tally.take(status)
             if status.checking:
                 self._job.tell("Verifying", self._progress(status))
                 patience.since = now
@@ -218,6 +224,7 @@ class Engine:
         end = None if seed.time is None else time.monotonic() + seconds_of(seed.time)
         while not self._job.stop.is_set() and (end is None or time.monotonic() < end):
             status = self._swarm.status()
+            self._tally.take(status)
             if status.uploaded >= seed.ratio * self._total:
                 return
             self._job.tell("Seeding", self._progress(status))

@@ -16,7 +16,7 @@ from workers.download.torrent.addresses import Places, judged_places
 from workers.download.torrent.engine import Engine, Job
 from workers.download.torrent.keep import open_keep
 from workers.download.torrent.library import require
-from workers.download.torrent.origin import Origin, open_origin
+from workers.download.torrent.origin import Origin, of_object, open_origin
 from workers.download.torrent.record import Made, artifact_of, choice_of
 from workers.download.torrent.room import Room
 from workers.download.torrent.sweep import sweep
@@ -32,23 +32,28 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
         return Result(message=f"Removed what was unfinished: {removed}." if removed else "There was nothing to remove.")
     require()
     context.report(phase="Connecting")
-    policy = Policy.of(order.allowed_networks)
+    policy = Policy.of(order.allowed_networks, order.allowed_hosts)
     rules = Rules(policy=policy, stall_seconds=min(HTTP_STALL_SECONDS, seconds_of(source.stall_timeout)))
     async with Client(rules) as client:
         wanted = await wanted_digest(client, order.spec.checksum, (), order.destination.key)
-        origin = await open_origin(client, source)
+        file = order.torrent_file
+        if file is None:
+            origin = await open_origin(client, source)
+        else:
+            kept = await asyncio.to_thread(context.open_store, file.store)
+            origin = await asyncio.to_thread(of_object, kept, file.bucket, file.key)
     room = Room(store, order.destination.bucket, order.head.uid, origin.name)
     known = await asyncio.to_thread(_known, room, order, origin)
     if known is not None:
         return Result(message="All objects of the torrent are there already.", artifact=known)
-    places = await judged_places(origin.places, policy)
+    places = await judged_places(origin.places, policy, discovery=order.peer_discovery)
 
     def tell(phase: str, progress: DownloadProgress | None) -> None:
         context.report(phase=phase, download=progress)
 
     keep = await asyncio.to_thread(open_keep, store, room, context.scratch)
     stop = Event()
-    job = Job(order, source, origin, places, policy, keep, wanted, tell, stop)
+    job = Job(order, source, origin, places, policy, keep, wanted, tell, stop, context.metrics)
     return _result(await _run(job), order, places)
 
 

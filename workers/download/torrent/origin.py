@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from narwhal_operator.contract.download import TorrentSource
 from narwhal_operator.contract.outcome import Reason, WorkError
+from workers.common.store import ObjectStore
 from workers.download.client import Client, read_small, shown
 from workers.download.retry import TRIES, again, pause
 from workers.download.rules import SourceError, status_error
@@ -39,11 +40,28 @@ class Origin:
 
 
 async def open_origin(client: Client, source: TorrentSource) -> Origin:
-    """The torrent of a source; a .torrent file is fetched. Raises WorkError(TorrentInvalid | Source*)."""
+    """The torrent of a link or a URL, whose .torrent file is fetched. Raises WorkError(TorrentInvalid | Source*)."""
     if source.magnet is not None:
         return of_magnet(source.magnet)
     url = source.url or ""
     return of_torrent(await _fetched(client, url), shown(url))
+
+
+def of_object(store: ObjectStore, bucket: str, key: str) -> Origin:
+    """The torrent of a .torrent file in a store. Raises WorkError(InputNotFound | TorrentInvalid | Store*)."""
+    where = store.url(bucket, key)
+    store.check_bucket(bucket)
+    found = store.head(bucket, key)
+    if found is None:
+        raise WorkError(
+            Reason.INPUT_NOT_FOUND,
+            f"{where} (spec.source.torrent.object) does not exist; upload the .torrent file, or correct the key.",
+        )
+    if not 0 < found.size <= TORRENT_LIMIT:
+        raise WorkError(
+            Reason.TORRENT_INVALID, f"{where} has {found.size} bytes; a .torrent file has 1 to {TORRENT_LIMIT}."
+        )
+    return of_torrent(store.read(bucket, key, 0, found.size), where)
 
 
 def of_magnet(link: str) -> Origin:
@@ -62,7 +80,7 @@ def of_torrent(data: bytes, where: str) -> Origin:
     try:
         params = lt.load_torrent_buffer(data)
     except RuntimeError as error:
-        raise WorkError(Reason.TORRENT_INVALID, f"{where} is no .torrent file ({error}); correct the URL.") from None
+        raise WorkError(Reason.TORRENT_INVALID, f"{where} is no .torrent file ({error}); name another.") from None
     return Origin(info_name(params.info_hashes), _places(params), torrent=data)
 
 

@@ -49,19 +49,19 @@ def no_metadata(limit: str, sight: Sight) -> WorkError:
 
 
 def stalled(limit: str, missing: int, sight: Sight) -> WorkError:
-    """The end of waiting for bytes."""
+    """The end of waiting for bytes: TorrentNoPeers, TorrentIncomplete or TorrentStalled."""
     if not sight.peers:
-        why = "no peer is connected"
+        reason, why = Reason.TORRENT_NO_PEERS, "no peer is connected"
     elif sight.availability < 1:
-        why = f"none of {sight.peers} connected peers has what is missing"
+        reason, why = Reason.TORRENT_INCOMPLETE, f"none of {sight.peers} connected peers has what is missing"
     else:
-        why = f"{sight.peers} connected peers send nothing"
+        reason, why = Reason.TORRENT_STALLED, f"{sight.peers} connected peers send nothing"
     seen = "a complete copy was never seen"
     if sight.last_complete > 0:
         when = datetime.fromtimestamp(sight.last_complete, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         seen = f"a complete copy was last seen at {when}"
     return WorkError(
-        Reason.TORRENT_STALLED,
+        reason,
         f"Nothing arrived for {limit} and {missing} bytes are missing: {why}; {seen}.{_trackers(sight)} "
         "What is there is kept; raise spec.source.torrent.stallTimeout for a slow swarm.",
     )

@@ -9,16 +9,21 @@ PEERS: Final = 80
 KNOWN_PEERS: Final = 1000
 
 
-def session_settings() -> dict[str, Any]:
-    """Everything that differs from libtorrent's defaults (libtorrent.org, settings_pack), with the reason."""
+def session_settings(*, discovery: bool = False) -> dict[str, Any]:
+    """Everything that differs from libtorrent's defaults (libtorrent.org, settings_pack), with the reason.
+
+    `discovery` is the admin's word: peers are then found by DHT (BEP 5), LSD (BEP 14) and PEX (BEP 11) as well.
+    """
+    # Without it, found nowhere but through the trackers and web seeds of the source: no broadcast reaches the cluster's
+    # network, no third party's bootstrap server is asked.
+    quiet: dict[str, Any] = {} if discovery else {"dht_bootstrap_nodes": ""}
     return {
-        # Found nowhere but through the trackers and web seeds of the source: no broadcast reaches the cluster's network,
-        # no port is opened in a router, no third party's bootstrap or STUN server is asked.
-        "enable_dht": False,
-        "enable_lsd": False,
+        **quiet,
+        "enable_dht": discovery,
+        "enable_lsd": discovery,
+        # No port is opened in a router, and no STUN server asked, whatever the admin says: a pod needs neither.
         "enable_upnp": False,
         "enable_natpmp": False,
-        "dht_bootstrap_nodes": "",
         "webtorrent_stun_server": "",
         # Findings of the audit of 2020 (reference/reliability.md section 5); most are defaults, but not to be lost.
         "ssrf_mitigation": True,

@@ -44,15 +44,18 @@ class Status:
     downloaded: int
     uploaded: int
     wasted: int
+    received: int
+    """Bytes of files since the session began; `downloaded` and `uploaded` count those of earlier attempts as well."""
+    sent: int
 
 
 class Swarm:
     """The session. `failed` and `trackers` say what its alerts told; close it to leave the swarm."""
 
-    def __init__(self, rules: Iterable[Rule], full: Reason = Reason.SCRATCH_FULL) -> None:
+    def __init__(self, rules: Iterable[Rule], full: Reason = Reason.SCRATCH_FULL, *, discovery: bool = False) -> None:
         category = lt.alert_category
         mask = category.error | category.status | category.storage | category.tracker
-        settings = cast("lt.settings_pack", {**session_settings(), "alert_mask": mask})
+        settings = cast("lt.settings_pack", {**session_settings(discovery=discovery), "alert_mask": mask})
         params = lt.session_params(settings)
         wall = lt.ip_filter()
         for rule in rules:
@@ -60,6 +63,7 @@ class Swarm:
         params.ip_filter = wall
         self._session = lt.session(params)
         self._full = full
+        self._discovery = discovery
         self._handle: lt.torrent_handle | None = None
         self._flushes_awaited = 0
         self._removed = False
@@ -90,7 +94,8 @@ class Swarm:
         params.save_path = str(directory)
         params.storage_mode = lt.storage_mode_t.storage_mode_sparse
         params.flags = flags.default_flags & ~(flags.auto_managed | flags.paused)
-        params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+        if not self._discovery:
+            params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
         if metadata_only:
             params.flags |= flags.default_dont_download
         # Of the torrent, not of the session: libtorrent lifts a session's limit for peers on the local network.
@@ -134,6 +139,8 @@ class Swarm:
             downloaded=found.all_time_download,
             uploaded=found.all_time_upload,
             wasted=found.total_failed_bytes + found.total_redundant_bytes,
+            received=found.total_payload_download,
+            sent=found.total_payload_upload,
         )
 
     def pieces(self) -> Sequence[bool]:
