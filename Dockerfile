@@ -1,4 +1,4 @@
-# The images operator, download and transcode: one target each.
+# The images operator, download, torrent and transcode: one target each.
 #
 #   buildah bud --target operator --build-arg BASE_IMAGE=… -t narwhal-operator .
 #
@@ -54,6 +54,11 @@ FROM debian AS download-venv
 COPY requirements/download.lock /build/
 COPY hack/images/make-venv /build/
 RUN /build/make-venv /build/download.lock
+
+FROM debian AS torrent-venv
+COPY requirements/torrent.lock /build/
+COPY hack/images/make-venv /build/
+RUN /build/make-venv /build/torrent.lock
 
 FROM debian AS transcode-venv
 COPY requirements/transcode.lock /build/
@@ -113,6 +118,17 @@ LABEL org.opencontainers.image.title="narwhal-download" \
 COPY --from=download-venv /venv /venv
 COPY --from=download-code /code /venv/lib/python3.11/site-packages
 RUN --mount=type=bind,source=hack/images,target=/build ["python3", "/build/smoke.py", "download"]
+WORKDIR /work
+EXPOSE 9090
+ENTRYPOINT ["python3", "-m", "workers.download"]
+
+# The same worker with libtorrent: only downloads of torrents need it, and the others shall not carry it.
+FROM runtime AS torrent
+LABEL org.opencontainers.image.title="narwhal-torrent" \
+      org.opencontainers.image.description="Narwhal's worker that fetches one torrent into objects"
+COPY --from=torrent-venv /venv /venv
+COPY --from=download-code /code /venv/lib/python3.11/site-packages
+RUN --mount=type=bind,source=hack/images,target=/build ["python3", "/build/smoke.py", "torrent"]
 WORKDIR /work
 EXPOSE 9090
 ENTRYPOINT ["python3", "-m", "workers.download"]

@@ -45,7 +45,7 @@ bench: setup ## Benchmarks; each prints ratios and ends with one line of JSON
 	@hack/setup-machine bench
 	@hack/bench
 
-images: setup ## Build the images operator, download, transcode and say their sizes
+images: setup ## Build the images operator, download, torrent, transcode and say their sizes
 	@hack/setup-machine cluster
 	@python -m tests.cluster images
 

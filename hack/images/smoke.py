@@ -1,6 +1,6 @@
 """Proves, inside an image while it is built, that it has all its program needs and nothing it must not have.
 
-Called as `smoke.py operator|download|transcode` by the Dockerfile.
+Called as `smoke.py operator|download|torrent|transcode` by the Dockerfile.
 """
 
 import argparse
@@ -19,25 +19,21 @@ from typing import Final
 PACKAGES: Final = {
     "operator": ("narwhal_operator",),
     "download": ("narwhal_operator", "workers"),
+    "torrent": ("narwhal_operator", "workers"),
     "transcode": ("narwhal_operator", "workers"),
 }
+_OPERATORS: Final = ("narwhal_operator.core", "narwhal_operator.kube", "kopf", "kubernetes")
 FOREIGN: Final = {
     "operator": ("workers", "narwhal_cli", "minio", "libtorrent", "pip"),
-    "download": ("narwhal_operator.core", "narwhal_operator.kube", "workers.transcode", "kopf", "kubernetes", "pip"),
-    "transcode": (
-        "narwhal_operator.core",
-        "narwhal_operator.kube",
-        "workers.download",
-        "libtorrent",
-        "kopf",
-        "kubernetes",
-        "pip",
-    ),
+    "download": (*_OPERATORS, "workers.transcode", "libtorrent", "pip"),
+    "torrent": (*_OPERATORS, "workers.transcode", "pip"),
+    "transcode": (*_OPERATORS, "workers.download", "libtorrent", "pip"),
 }
 """Modules an image must not have: another image's work, and what could install more."""
 PROGRAMS: Final[dict[str, set[str]]] = {
     "operator": set(),
     "download": set(),
+    "torrent": set(),
     "transcode": {"ffmpeg", "ffprobe", "nice", "setpriv"},
 }
 """All there is to be called beside Python."""
@@ -67,6 +63,8 @@ def main() -> int:
         raise SmokeError(
             f"the image {image} has the programs {sorted(found)} and should have {sorted(PROGRAMS[image])}"
         )
+    if image == "torrent":
+        check_libtorrent()
     if "ffmpeg" in found:
         check_ffmpeg()
     return 0
@@ -106,6 +104,17 @@ def check_libraries(program: Path) -> None:
     listing = subprocess.run([LINKER, "--list", program], capture_output=True, text=True, check=False).stdout
     if "not found" in listing:
         raise SmokeError(f"{program}:\n{listing}")
+
+
+def check_libtorrent() -> None:
+    """Open a session and read a magnet link: 2.1 or later, for 2.0 maps files into memory."""
+    libtorrent = importlib.import_module("libtorrent")
+    if tuple(int(part) for part in libtorrent.__version__.split(".")[:2]) < (2, 1):
+        raise SmokeError(f"libtorrent is {libtorrent.__version__}; 2.1 or later is needed")
+    session = libtorrent.session({"enable_dht": False, "enable_lsd": False, "listen_interfaces": ""})
+    if libtorrent.parse_magnet_uri(f"magnet:?xt=urn:btih:{'a' * 40}").info_hashes.has_v1() is not True:
+        raise SmokeError("libtorrent reads no magnet link")
+    session.pause()
 
 
 def check_ffmpeg() -> None:

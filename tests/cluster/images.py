@@ -18,7 +18,7 @@ from tests.cluster.locks import locked
 from tests.cluster.shell import run, say
 
 BASE = "base"
-PROJECT = ("operator", "download", "transcode")  # targets of the Dockerfile
+PROJECT = ("operator", "download", "torrent", "transcode")  # targets of the Dockerfile
 BINARIES = ("pause", "coredns", "minio")  # one static program each, nothing else
 NAMES = (BASE, *BINARIES, *PROJECT)
 USER = "65532:65532"
