@@ -23,6 +23,8 @@ class Exchange:
     target: str
     headers: Mapping[str, str]
     sock: socket.socket
+    keep: bool = False
+    """Set by a handler that told where its answer ends: another request may follow."""
 
     def send(self, data: bytes) -> None:
         """Writes raw bytes."""
@@ -74,36 +76,37 @@ class File:
             found["Last-Modified"] = self.modified
         return found
 
-    def start(self, exchange: Exchange) -> int:
-        """The first byte that is asked for and may be given: 0 for the whole."""
+    def asked(self, exchange: Exchange) -> tuple[int, int] | None:
+        """The first and last byte that are asked for and may be given; None for the whole."""
         asked = exchange.headers.get("range", "")
         condition = exchange.headers.get("if-range")
         if not self.ranges or not asked.startswith("bytes=") or condition not in {None, self.etag, self.modified}:
-            return 0
-        return int(asked.removeprefix("bytes=").partition("-")[0])
+            return None
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        return int(first), min(int(last or len(self.content)), len(self.content) - 1)
 
-    def begin(self, exchange: Exchange, claimed: int | None = None) -> bytes:
-        """Writes the head of the right answer; the body that belongs to it. `claimed` lies about the total."""
+    def begin(self, exchange: Exchange) -> bytes:
+        """Writes the head of the right answer; the body that belongs to it."""
         if self.etag and exchange.headers.get("if-none-match") == self.etag:
             exchange.head("304 Not Modified", self.fields())
             return b""
-        start, total = self.start(exchange), len(self.content) if claimed is None else claimed
-        if start >= total > 0:
-            exchange.head("416 Range Not Satisfiable", {**self.fields(), "Content-Range": f"bytes */{total}"})
-            return b""
-        if start:
-            fields: dict[str, str | int] = {
-                "Content-Range": f"bytes {start}-{total - 1}/{total}",
-                "Content-Length": total - start,
-            }
-            exchange.head("206 Partial Content", {**self.fields(), **fields})
-        else:
+        asked, total = self.asked(exchange), len(self.content)
+        if asked is None:
             exchange.head("200 OK", {**self.fields(), "Content-Length": total})
-        return b"" if exchange.method == "HEAD" else self.content[start:]
+            return b"" if exchange.method == "HEAD" else self.content
+        first, last = asked
+        if first >= total:
+            fields: dict[str, str | int] = {"Content-Range": f"bytes */{total}", "Content-Length": 0}
+            exchange.head("416 Range Not Satisfiable", {**self.fields(), **fields})
+            return b""
+        fields = {"Content-Range": f"bytes {first}-{last}/{total}", "Content-Length": last + 1 - first}
+        exchange.head("206 Partial Content", {**self.fields(), **fields})
+        return b"" if exchange.method == "HEAD" else self.content[first : last + 1]
 
     def __call__(self, exchange: Exchange) -> None:
         """Answers rightly."""
         exchange.send(self.begin(exchange))
+        exchange.keep = True
 
     def cut(self, after: int, *, reset: bool = False) -> Handler:
         """Answers rightly, but ends the connection after so many bytes of the body."""
@@ -191,7 +194,7 @@ class Origin:
             for exchange in _requests(sock):
                 self.seen.append(exchange)
                 self.routes.get(exchange.target.partition("?")[0], status("404 Not Found"))(exchange)
-                if exchange.headers.get("x-keep") != "yes":
+                if not exchange.keep:
                     sock.shutdown(socket.SHUT_WR)
                     # Read to the end: closing with unread bytes would reset what was sent.
                     while sock.recv(65536):
@@ -200,13 +203,18 @@ class Origin:
 
 
 def _requests(sock: socket.socket) -> Iterator[Exchange]:
+    """The requests of a connection, which have no bodies."""
     data = b""
-    while b"\r\n\r\n" not in data:
-        block = sock.recv(65536)
-        if not block or len(data) > 1024 * 1024:
-            return
-        data += block
-    lines = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-    method, target, _ = lines[0].split(" ", 2)
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    yield Exchange(method, target, headers, sock)
+    while True:
+        while b"\r\n\r\n" not in data:
+            block = sock.recv(65536)
+            if not block or len(data) > 1024 * 1024:
+                return
+            data += block
+        head, _, data = data.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        method, target, _ = lines[0].split(" ", 2)
+        fields = (
+            (name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])
+        )
+        yield Exchange(method, target, dict(fields), sock)

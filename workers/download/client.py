@@ -25,12 +25,19 @@ READ_BYTES: Final = 1024 * 1024
 """What the client reads ahead: large blocks are three times as fast as its default of 64 KiB."""
 IDLE_SECONDS: Final = 0.5
 USER_AGENT: Final = "narwhal-download/0.1"
+SPARE_CONNECTIONS: Final = 4
+"""Beside those of the lanes: one that is being given up does not hold up the next."""
+_EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How the client behaves: whom it may dial, whom it trusts, what it sends, how long it waits."""
+    """How the client behaves: whom it may dial, whom it trusts, what it sends, how long it waits.
+
+    `proxy` is the admin's word and may be anywhere. It resolves the names itself: of what it dials, only addresses that
+    stand in a URL can be judged here; the admin's proxy is where the policy for names has to be.
+    """
 
     policy: Policy
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -38,15 +45,18 @@ class Rules:
     stall_seconds: float = 60.0
     read_bytes: int = READ_BYTES
     look: Lookup = lookup
+    proxy: str | None = None
+    connections: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response that is no redirect; `where` is the final URL as messages show it."""
+    """A response that is no redirect; `where` is the final URL as messages show it, `url` that URL itself."""
 
     status: int
     headers: Headers
     where: str
+    url: URL = field(repr=False)
     body: aiohttp.StreamReader
     stall_seconds: float
 
@@ -103,11 +113,12 @@ class Client:
 
     async def __aenter__(self) -> Self:
         rules = self._rules
+        dialled = rules.policy if rules.proxy is None else Policy.of(_EVERYWHERE)
         connector = aiohttp.TCPConnector(
-            resolver=JudgingResolver(rules.policy, rules.look),
+            resolver=JudgingResolver(dialled, rules.look),
             use_dns_cache=False,  # each connection is judged by what its name is then
-            socket_factory=partial(open_socket, rules.policy),
-            limit=64,
+            socket_factory=partial(open_socket, dialled),
+            limit=rules.connections + SPARE_CONNECTIONS,
         )
         connect = min(CONNECT_SECONDS, max(rules.stall_seconds, 1.0))
         self._session = aiohttp.ClientSession(
@@ -116,6 +127,7 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            proxy=rules.proxy,
             read_bufsize=rules.read_bytes,
             headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
         )
@@ -145,9 +157,8 @@ class Client:
                 raise SourceError(error.reason, f"{shown(first)} redirects: {error.message}") from error
             try:
                 if response.status not in _REDIRECTS:
-                    yield Answer(
-                        response.status, _lines(response), shown(hop), response.content, self._rules.stall_seconds
-                    )
+                    where, stall = shown(hop), self._rules.stall_seconds
+                    yield Answer(response.status, _lines(response), where, hop, response.content, stall)
                     return
                 hop = _next(hop, response)
             finally:

@@ -1,14 +1,25 @@
 """Bytes, rate and remaining time of a download; and the brake of a bandwidth limit. Pure: `now` is an argument."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from narwhal_operator.contract.download import DownloadProgress
+from narwhal_operator.contract.download import DownloadProgress, MirrorFacts
 
 SMOOTH_SECONDS: Final = 4.0
 """Time constant of the rate: after it, two thirds of what is shown are newer."""
 BURST_SECONDS: Final = 0.1
 """How far ahead of the limit a transfer may be before it is slowed."""
+
+
+MIRRORS_SHOWN: Final = 12
+
+
+class Watched(Protocol):
+    """Something whose facts a status shows."""
+
+    def facts(self) -> MirrorFacts:
+        """The facts now."""
 
 
 @dataclass(slots=True)
@@ -20,6 +31,7 @@ class Meter:
     refetched: int = 0
     mirror: str | None = None
     connections: int = 0
+    mirrors: Sequence[Watched] = ()
     _rate: float | None = None
     _asked_at: float | None = None
     _asked_done: int = 0
@@ -38,6 +50,7 @@ class Meter:
             bytes_refetched=self.refetched,
             connections=self.connections,
             mirror=self.mirror,
+            mirrors=[mirror.facts() for mirror in self.mirrors[:MIRRORS_SHOWN]] or None,
         )
 
     def _advance(self, now: float) -> None:

@@ -49,18 +49,27 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: where it goes (for messages), the bytes held, and what they are bytes of."""
+    """A request: where it goes (for messages), the bytes held, and what they are bytes of.
+
+    With `last` it asks for no byte after that one. `foreign` says that the bytes held are of a mirror: this server's
+    validators are not known, and only its length can be compared; a digest of the whole must judge the mixture.
+    """
 
     where: str
     have: int = 0
     source: Source | None = None
+    last: int | None = None
+    foreign: bool = False
 
     def headers(self) -> dict[str, str]:
         """Range and If-Range (sections 14.2 and 13.1.5) for the bytes that are missing; none to start anew."""
-        if not self.have or self.source is None or not self.source.resumable:
+        last = "" if self.last is None else str(self.last)
+        if self.foreign or (self.source is None and self.have == 0 and last):
+            return {"Range": f"bytes={self.have}-{last}"}
+        if self.source is None or not self.source.resumable or not (self.have or last):
             return {}
         return {
-            "Range": f"bytes={self.have}-",
+            "Range": f"bytes={self.have}-{last}",
             "If-Range": self.source.etag or self.source.last_modified or "",
         }
 
@@ -103,8 +112,7 @@ def _whole(asked: Asked, url: str, headers: Headers) -> Piece:
 
 
 def _part(asked: Asked, url: str, headers: Headers) -> Piece:
-    source = asked.source
-    if not asked.headers() or source is None:
+    if not asked.headers():
         raise _violation(asked, "answers 206 to a request without Range")
     _identity(asked, headers)
     if one(headers, "content-type").lower().startswith("multipart/byteranges"):
@@ -115,15 +123,25 @@ def _part(asked: Asked, url: str, headers: Headers) -> Piece:
         raise _violation(asked, "answers 206 without one valid Content-Range")
     first, last = int(match[1]), int(match[2])
     total = None if match[4] == "*" else int(match[4])
+    # More than was asked for is no part of an answer either (section 15.3.7), but it has the right bytes first.
     if first != asked.have or last < first or (total is not None and last >= total):
         raise _violation(asked, f"answers the range {first}-{last}/{match[4]} to a request from byte {asked.have}")
-    _same(asked, source, url, headers, total)
     size = last - first + 1
     given = None if "transfer-encoding" in headers else _length(asked, headers)
     if given is not None and given != size:
         raise _violation(asked, f"announces {given} bytes for a range of {size}")
-    known = Source(url, source.etag, source.last_modified, source.length if total is None else total)
-    return Piece(first, size, known)
+    return Piece(first, size, _known(asked, url, headers, total))
+
+
+def _known(asked: Asked, url: str, headers: Headers, total: int | None) -> Source:
+    """What a part is a part of. Raises SourceError(SourceChanged) when that is not what the bytes held are of."""
+    source = asked.source
+    if source is None or asked.foreign:
+        if source is not None and total != source.length:
+            raise _changed(asked, f"it has {total} bytes instead of {source.length}")
+        return Source(url, strong_etag(headers), strong_date(headers), total)
+    _same(asked, source, url, headers, total)
+    return Source(url, source.etag, source.last_modified, source.length if total is None else total)
 
 
 def _same(asked: Asked, source: Source, url: str, headers: Headers, total: int | None) -> None:
@@ -141,6 +159,8 @@ def _same(asked: Asked, source: Source, url: str, headers: Headers, total: int |
 
 
 def _unsatisfied(asked: Asked, headers: Headers) -> Complete:
+    if not asked.have:
+        raise status_error(asked.where, 416, headers)
     match = _CONTENT_RANGE.fullmatch(one(headers, "content-range").strip())
     length = asked.source.length if asked.source else None
     if match and match[3] and match[4] == str(asked.have) and length in {None, asked.have}:

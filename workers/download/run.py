@@ -26,10 +26,12 @@ from workers.download.netguard import Policy
 from workers.download.publish import publish
 from workers.download.sink import Sink, Target, open_sink
 from workers.download.sweep import sweep
-from workers.download.transfer import Transfer
+from workers.download.transfer import Demand, Transfer
 
 REPORT_SECONDS: Final = 0.25
 LEAST_READ_BYTES: Final = 4096
+LANE_BYTES: Final = 256 * 1024
+"""Bytes a second of a bandwidth limit that are worth a connection of their own."""
 
 
 async def run(order: DownloadOrder, context: Context) -> Result:
@@ -56,6 +58,13 @@ async def run(order: DownloadOrder, context: Context) -> Result:
         return await _Download(order, context, store, client, wanted).run(source)
 
 
+def connections(order: DownloadOrder) -> int:
+    """The most connections to a source at once: under the spec's number, the admin's, and what a limit can feed."""
+    limit = order.spec.bandwidth_limit
+    fed = order.spec.connections if limit is None else max(1, bytes_of(limit) // LANE_BYTES)
+    return min(order.spec.connections, order.connections_per_host, fed)
+
+
 def _rules(order: DownloadOrder, source: HttpSource) -> Rules:
     """What the client may do, from the order and the files it names. Raises WorkError."""
     spec = order.spec
@@ -66,12 +75,15 @@ def _rules(order: DownloadOrder, source: HttpSource) -> Rules:
     if source.ca_bundle_from is not None:
         authorities = _authorities(order.ca_bundle, source.ca_bundle_from.config_map_ref.name)
     limit = bytes_of(spec.bandwidth_limit) if spec.bandwidth_limit is not None else None
+    lanes = connections(order)
     return Rules(
         policy=Policy.of(order.allowed_networks),
         headers=headers,
         authorities=authorities,
         stall_seconds=seconds_of(spec.stall_timeout),
-        read_bytes=READ_BYTES if limit is None else max(LEAST_READ_BYTES, min(READ_BYTES, limit // 4)),
+        read_bytes=READ_BYTES if limit is None else max(LEAST_READ_BYTES, min(READ_BYTES, limit // (4 * lanes))),
+        proxy=order.proxy,
+        connections=lanes,
     )
 
 
@@ -124,9 +136,13 @@ class _Download:
         return Transfer(
             client=self._client,
             sink=sink,
-            key=self._target.key,
-            max_bytes=None if spec.max_bytes is None else bytes_of(spec.max_bytes),
-            proven=self._wanted is not None,
+            demand=Demand(
+                key=self._target.key,
+                max_bytes=None if spec.max_bytes is None else bytes_of(spec.max_bytes),
+                proven=self._wanted is not None,
+                media=spec.expect == "Media",
+                connections=connections(self._order),
+            ),
             brake=Brake(None if spec.bandwidth_limit is None else bytes_of(spec.bandwidth_limit)),
             metrics=self._context.metrics,
         )

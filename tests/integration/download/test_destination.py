@@ -58,7 +58,7 @@ async def test_a_file_of_unknown_length_arrives(origin: Origin, place: Place, tm
 async def test_a_cut_is_gone_on_from_in_either_store(origin: Origin, place: Place, tmp_path: Path) -> None:
     """Within one attempt only the missing bytes are asked for, with If-Range."""
     url = origin.serve("/f", turns(GOOD.cut(9_000_000), GOOD.cut(7_000_000), GOOD))
-    ended = await fetch(make_order(url, place.store, bucket=place.bucket), tmp_path)
+    ended = await fetch(make_order(url, place.store, bucket=place.bucket, connections=1), tmp_path)
     assert ended.reason is Reason.COMPLETED
     assert place.objects() == {"films/clip.bin": CONTENT}
     asked = [request.headers.get("range", "bytes=0-") for request in origin.seen]
@@ -75,7 +75,7 @@ async def test_a_version_that_changed_is_never_mixed(origin: Origin, place: Plac
     """After a change midway the object is the new version, whole; what was given up is counted."""
     other = random.Random(4).randbytes(len(CONTENT))  # noqa: S311 - the same bytes in each run
     url = origin.serve("/f", turns(GOOD.cut(9_000_000), File(other, etag='"v2"')))
-    ended = await fetch(make_order(url, place.store, bucket=place.bucket), tmp_path)
+    ended = await fetch(make_order(url, place.store, bucket=place.bucket, connections=1), tmp_path)
     assert ended.reason is Reason.COMPLETED
     assert place.objects() == {"films/clip.bin": other}
     assert place.leftovers() == []

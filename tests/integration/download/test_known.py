@@ -27,32 +27,35 @@ async def test_a_second_attempt_at_finished_work_fetches_nothing(origin: Origin,
     """When the pod was lost after the object was made, the next attempt tells the same artifact at once."""
     url = origin.serve("/f", GOOD)
     first = await fetch(make_order(url, place.store, bucket=place.bucket), tmp_path)
+    origin.seen.clear()
     second = await fetch(make_order(url, place.store, bucket=place.bucket, head={"attempt": 2}), tmp_path)
     assert second.reason is Reason.COMPLETED
     assert second.artifact == first.artifact
-    assert methods(origin) == ["GET"]
+    assert methods(origin) == []
 
 
 async def test_an_object_with_the_wanted_digest_is_not_fetched(origin: Origin, place: Place, tmp_path: Path) -> None:
     """Another resource that wants the same digest under the same key finds it there."""
     url = origin.serve("/f", GOOD)
     await fetch(make_order(url, place.store, bucket=place.bucket), tmp_path)
+    origin.seen.clear()
     order = make_order(
         url, place.store, bucket=place.bucket, head={"uid": "other"}, checksum={"sha256": SHA256.upper()}
     )
     ended = await fetch(order, tmp_path)
     assert ended.reason is Reason.COMPLETED
-    assert methods(origin) == ["GET"]
+    assert methods(origin) == []
 
 
 async def test_an_unchanged_source_is_not_fetched_again(origin: Origin, place: Place, tmp_path: Path) -> None:
     """A repeated run asks whether the strong ETag still holds; 304 ends it."""
     url = origin.serve("/f", GOOD)
     for _ in range(2):
+        origin.seen.clear()
         ended = await fetch(make_order(url, place.store, bucket=place.bucket), tmp_path)
         assert ended.reason is Reason.COMPLETED
-    assert methods(origin) == ["GET", "HEAD"]
-    assert origin.seen[1].headers["if-none-match"] == '"v1"'
+    assert methods(origin) == ["HEAD"]
+    assert origin.seen[0].headers["if-none-match"] == '"v1"'
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ async def test_an_object_somebody_else_put_there_is_replaced(origin: Origin, pla
         (status("404 Not Found"), {}),
         (status("403 Forbidden"), {}),
         (status("500 Oops"), {}),
-        (GOOD.cut(1_000_000), {}),
+        (GOOD.cut(100_000), {}),
         (lambda _: None, {}),
         (File(CONTENT[::-1]), {"checksum": {"sha256": SHA256}}),
         (File(b"<html>gone</html>"), {}),
@@ -101,7 +104,7 @@ async def test_another_mirror_takes_over(
     ended = await fetch(make_order(urls, directory.store, **spec), tmp_path)
     assert ended.reason is Reason.COMPLETED, ended.message
     assert directory.objects() == {"films/clip.bin": CONTENT}
-    assert origin.requests("/second")[0].headers.get("range") is None
+    assert origin.requests("/second")[0].headers.get("range", "bytes=0-").startswith("bytes=0-")
 
 
 async def test_when_all_mirrors_fail_the_one_with_hope_decides(
@@ -213,7 +216,8 @@ async def test_the_bandwidth_limit_holds(origin: Origin, directory: Place, tmp_p
 
 async def test_the_last_report_has_the_figures(origin: Origin, directory: Place, tmp_path: Path) -> None:
     """Bytes, total, percent and mirror are told; the counters count requests by class and bytes."""
-    ended = await fetch(make_order(origin.serve("/f", turns(status("500 Oops"), GOOD)), directory.store), tmp_path)
+    url = origin.serve("/f", turns(status("500 Oops"), GOOD))
+    ended = await fetch(make_order(url, directory.store, connections=1), tmp_path)
     told = ended.report.download
     assert told is not None
     assert (told.percent, told.bytes_done, told.bytes_total) == (100, len(CONTENT), len(CONTENT))

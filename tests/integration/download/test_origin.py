@@ -39,7 +39,7 @@ def part(answer: Callable[[int], tuple[dict[str, str | int], bytes]]) -> Handler
     """A 206 whose fields and body are made from the byte that was asked for."""
 
     def handler(exchange: Exchange) -> None:
-        start = int(exchange.headers["range"].removeprefix("bytes=").rstrip("-"))
+        start = int(exchange.headers["range"].removeprefix("bytes=").partition("-")[0])
         fields, body = answer(start)
         exchange.head("206 Partial Content", {**GOOD.fields(), "Content-Length": len(body), **fields})
         exchange.send(body)

@@ -120,7 +120,7 @@ def test_progress_metrics_and_health_are_served(origin: Origin, directory: Place
         until(lambda: released, 30, "the look at the reports")
         exchange.send(body[1_000_000:])
 
-    order = make_order(origin.serve("/f", waiting), directory.store)
+    order = make_order(origin.serve("/f", waiting), directory.store, connections=1)
     path = tmp_path / "order.json"
     path.write_text(json.dumps(order.wire()))
     process = subprocess.Popen(

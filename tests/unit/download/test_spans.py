@@ -107,14 +107,12 @@ class Fetching(RuleBasedStateMachine):
             return
         for span in self.owned.values():
             self.spans.release(span)
-        while not self.spans.done:
-            self.out += b"".join(self.spans.take(10**9))
-            found = self.spans.claim(0, 97)
-            if found is None:
-                assert self.spans.done
-                break
+        self.out += b"".join(self.spans.take(10**9))
+        while (found := self.spans.claim(0, 97)) is not None:
             self.spans.receive(found, self.content[found.at : found.end])
             self.spans.release(found)
+            self.out += b"".join(self.spans.take(10**9))
+        assert self.spans.done
         assert self.out == self.content
         assert self.spans.held == 0
         assert self.spans.missing is None
