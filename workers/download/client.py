@@ -181,7 +181,7 @@ class Client:
         host = url.host or ""
         address = parse(host)
         if address is not None:
-            self._rules.policy.check(shown(url), [host])
+            self._rules.policy.check(host, [host], said=shown(url))
         elif _numeric(host):
             raise WorkError(
                 Reason.ADDRESS_FORBIDDEN, f"{shown(url)} hides an address in another notation; write it as a.b.c.d."

@@ -77,7 +77,7 @@ def _rules(order: DownloadOrder, source: HttpSource) -> Rules:
     limit = bytes_of(spec.bandwidth_limit) if spec.bandwidth_limit is not None else None
     lanes = connections(order)
     return Rules(
-        policy=Policy.of(order.allowed_networks),
+        policy=Policy.of(order.allowed_networks, order.allowed_hosts),
         headers=headers,
         authorities=authorities,
         stall_seconds=seconds_of(spec.stall_timeout),
