@@ -23,6 +23,20 @@ ATTEMPTS: Final = Counter(
     ("kind", "reason"),
     registry=REGISTRY,
 )
+FINISHED: Final = Counter(
+    "narwhal_finished_total",
+    "Resources that became Complete or Failed, by reason.",
+    ("kind", "reason"),
+    registry=REGISTRY,
+)
+DOWNLOADED: Final = Counter(
+    "narwhal_downloaded_bytes_total", "Bytes of the objects that downloads have made.", registry=REGISTRY
+)
+REFETCHED: Final = Counter(
+    "narwhal_refetched_bytes_total",
+    "Bytes that downloads which became Complete had to fetch more than once, in their last attempt.",
+    registry=REGISTRY,
+)
 JOBS_CREATED: Final = Counter("narwhal_jobs_created_total", "Jobs created.", ("kind",), registry=REGISTRY)
 QUEUE_DEPTH: Final = Gauge("narwhal_queue_depth", "Resources that wait for a pass.", registry=REGISTRY)
 FOLLOWED: Final = Gauge("narwhal_followed_pods", "Running worker pods whose progress is pulled.", registry=REGISTRY)

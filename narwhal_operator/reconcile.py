@@ -7,7 +7,7 @@ from time import monotonic
 
 import structlog
 
-from narwhal_operator import metrics
+from narwhal_operator import metrics, tally
 from narwhal_operator.core.decide import DECIDE
 from narwhal_operator.core.observed import Key, Observed
 from narwhal_operator.core.plan import CreateJob, Plan
@@ -87,6 +87,7 @@ class Reconciler:
             return
         self._untold.discard(key)
         await execution.tell(plan)
+        tally.note(key, observed.resource.status, plan.status)
         self.queue.schedule(key, plan.requeue_after)
         _note_news(key, plan, execution)
 

@@ -5,7 +5,13 @@ from typing import TypeAlias
 
 from narwhal_operator.contract import order as o
 from narwhal_operator.contract.common import Display
-from narwhal_operator.contract.download import Artifact, DownloadJobSpec, DownloadJobStatus, DownloadProgress
+from narwhal_operator.contract.download import (
+    Artifact,
+    DownloadJobSpec,
+    DownloadJobStatus,
+    DownloadProgress,
+    MirrorFacts,
+)
 from narwhal_operator.contract.order import DownloadOrder, ObjectLocation, OrderHead
 from narwhal_operator.core import lifecycle
 from narwhal_operator.core.case import Case, Rules, s3_store, secret_of
@@ -63,12 +69,40 @@ def _progress(case: _Case, artifact: Artifact | None) -> DownloadProgress | None
     """The report of the open attempt over what was known: percent never goes back."""
     before, report = case.before.progress, case.observed.report
     if artifact is not None:
-        return DownloadProgress(percent=100, bytes_done=artifact.size, bytes_total=artifact.size)
+        return _whole(before, artifact)
     opened = case.history.open
     if report is None or report.download is None or opened is None or report.attempt != opened.number:
-        return None if before is None else before.model_copy(update={"bytes_per_second": None, "eta_seconds": None})
+        return None if before is None else _at_rest(before)
     percents = [p.percent for p in (before, report.download) if p is not None and p.percent is not None]
     return report.download.model_copy(update={"percent": max(percents, default=None)})
+
+
+def _whole(before: DownloadProgress | None, artifact: Artifact) -> DownloadProgress:
+    """All of it; what was fetched twice and what each mirror gave stay to be read."""
+    size = sum(file.size for file in artifact.files) if artifact.files else artifact.size
+    if before is not None and artifact.file_count != len(artifact.files or ()):
+        size = max(size, before.bytes_total or 0)  # the list of files is cut, the report was not
+    done = DownloadProgress(percent=100, bytes_done=size, bytes_total=size)
+    if before is None:
+        return done
+    return done.model_copy(update={"bytes_refetched": before.bytes_refetched, "mirrors": _rested(before.mirrors)})
+
+
+def _at_rest(progress: DownloadProgress) -> DownloadProgress:
+    """What stays true of a progress when nothing runs: no rate, no connection, no peer."""
+    gone = dict.fromkeys(("bytes_per_second", "eta_seconds", "connections", "mirror", "peers", "availability"))
+    return progress.model_copy(update={**gone, "mirrors": _rested(progress.mirrors)})
+
+
+def _rested(mirrors: list[MirrorFacts] | None) -> list[MirrorFacts] | None:
+    """The mirrors, of which none sends any more."""
+    if mirrors is None:
+        return None
+    states = {"Active": "Standby"}
+    return [
+        mirror.model_copy(update={"bytes_per_second": None, "state": states.get(mirror.state, mirror.state)})
+        for mirror in mirrors
+    ]
 
 
 def _display(progress: DownloadProgress | None, artifact: Artifact | None) -> Display | None:
@@ -78,7 +112,7 @@ def _display(progress: DownloadProgress | None, artifact: Artifact | None) -> Di
         progress=percent_text(progress.percent),
         rate=rate_text(progress.bytes_per_second),
         eta=span_text(progress.eta_seconds),
-        size=size_text(artifact.size if artifact is not None else progress.bytes_total),
+        size=size_text(progress.bytes_total if progress.bytes_total is not None or artifact is None else artifact.size),
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from narwhal_cli.orders import ORDER, Place, bundle
 from narwhal_cli.resources import Stream, read_stream
-from narwhal_cli.stores import Directory, Remote
-from narwhal_operator.contract.download import Artifact
+from narwhal_cli.run import source_rules
+from narwhal_cli.stores import Directory, Remote, UsageError
+from narwhal_operator.contract.download import Artifact, ArtifactFile
 from narwhal_operator.contract.order import DownloadOrder, S3Store, TranscodeOrder, parse_order
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.sources import SourceRules
@@ -155,3 +156,58 @@ def test_a_download_the_manifest_lacks_is_said_with_the_mend() -> None:
     assert caught.value.reason is Reason.DEPENDENCY_MISSING
     assert "spec.input.downloadJobRef" in caught.value.message
     assert "no DownloadJob abc" in caught.value.message
+
+
+def test_a_transcode_takes_the_file_it_names() -> None:
+    """Of what its download made; a pattern that fits nothing ends with its reason."""
+    files = [
+        {"key": f"sources/bbb.mp4/{name}", "size": size, "sha256": digit * 64}
+        for name, size, digit in (("film.mkv", 9, "0"), ("S1/e1.mkv", 4, "1"))
+    ]
+    made = MADE.model_copy(update={"key": files[0]["key"], "files": [ArtifactFile.from_wire(file) for file in files]})
+    named = stream(STREAM.replace("downloadJobRef: {name: bbb}", 'downloadJobRef: {name: bbb, file: "s1/*"}'))
+    found, _ = order(1, Place(named, None), made)
+    assert isinstance(found, TranscodeOrder)
+    assert (found.input.key, found.input_sha256) == ("sources/bbb.mp4/S1/e1.mkv", "1" * 64)
+
+    wrong = stream(STREAM.replace("downloadJobRef: {name: bbb}", 'downloadJobRef: {name: bbb, file: "*.avi"}'))
+    with pytest.raises(WorkError) as caught:
+        order(1, Place(wrong, None), made)
+    assert caught.value.reason is Reason.INPUT_FILE_UNMATCHED
+    assert "S1/e1.mkv" in caught.value.message
+
+
+def test_the_admins_word_is_in_every_download() -> None:
+    """Networks, hosts, connections, proxy and peer discovery, as the environment had them."""
+    rules = source_rules(
+        {
+            "NARWHAL_ALLOWED_NETWORKS": "10.0.0.0/8",
+            "NARWHAL_ALLOWED_HOSTS": "nas.lan,*.films.example",
+            "NARWHAL_CONNECTIONS_PER_HOST": "3",
+            "NARWHAL_PROXY": "http://proxy.example:3128",
+            "NARWHAL_PEER_DISCOVERY": "true",
+        }
+    )
+    found, _ = order(0, Place(stream(), None, rules))
+    assert isinstance(found, DownloadOrder)
+    assert (found.allowed_networks, found.allowed_hosts) == (["10.0.0.0/8"], ["nas.lan", "*.films.example"])
+    assert (found.connections_per_host, found.proxy, found.peer_discovery) == (3, "http://proxy.example:3128", True)
+
+
+def test_a_word_of_the_admin_that_cannot_be_is_refused_by_its_name() -> None:
+    """The variable is in the message."""
+    with pytest.raises(UsageError, match="NARWHAL_PROXY: is no proxy"):
+        source_rules({"NARWHAL_PROXY": "socks5://proxy:1080"})
+
+
+def test_a_torrent_object_is_a_place_in_its_own_store() -> None:
+    """Its Secret is a directory beside the destination's."""
+    source = "torrent: {object: {bucket: media, key: x.torrent, storageRef: {name: narwhal-storage}}}"
+    start, end = STREAM.index("    http:"), STREAM.index("  destination:")
+    found, files = order(0, Place(stream(f"{STREAM[:start]}    {source}\n{STREAM[end:]}"), None))
+    assert isinstance(found, DownloadOrder)
+    assert found.torrent_file is not None
+    assert (found.torrent_file.bucket, found.torrent_file.key) == ("media", "x.torrent")
+    assert found.destination.store == mounted("/run/store", "other")
+    assert found.torrent_file.store == mounted("/run/input-store", "narwhal-storage")
+    assert files["input-store/endpoint"] == b"http://one"

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from narwhal_operator.contract.common import PodTemplate, Resources
-from narwhal_operator.contract.order import parse_order
+from narwhal_operator.contract.order import DownloadOrder, parse_order
 from narwhal_operator.core import download, transcode
 from narwhal_operator.core.deletion import decide as end
 from narwhal_operator.core.observed import Json, Observed
@@ -16,6 +16,7 @@ from tests.unit.operator import build as b
 
 POLICY = Policy(
     download=WorkerPolicy("images/download:1", Resources(requests={"cpu": "250m"}), "2Gi"),
+    torrent=WorkerPolicy("images/torrent:1", Resources(), "9Gi"),
     transcode=WorkerPolicy("images/transcode:1", Resources(), "50Gi"),
 )
 HTTP = {
@@ -142,6 +143,37 @@ POD: Json = {
         {"name": "ca", "configMap": {"name": "ca"} | SECRET},
     ],
 }  # fmt: skip
+
+
+def test_a_torrent_has_its_own_image_and_scratch() -> None:
+    """Only downloads of torrents carry libtorrent; its .torrent object's Secret is mounted where it is another one."""
+    named = {"bucket": "media", "key": "x.torrent", "storageRef": {"name": "elsewhere"}}
+    create, manifest = made("DownloadJob", b.download_spec(source={"torrent": {"object": named}}))
+    pod = manifest["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "images/torrent:1"
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["scratch"] == {"name": "scratch", "emptyDir": {"sizeLimit": "9Gi"}}
+    assert volumes["source-store"]["secret"]["secretName"] == "elsewhere"
+    order = create.order
+    assert isinstance(order, DownloadOrder)
+    assert order.torrent_file is not None
+    assert order.torrent_file.wire() == {
+        "store": {"type": "s3", "credentials": "/narwhal/source-store", "secret": "elsewhere"},
+        "bucket": "media",
+        "key": "x.torrent",
+    }
+
+
+def test_a_torrent_object_in_the_same_store_mounts_one_secret() -> None:
+    """As an input in the output's store does."""
+    source = {"torrent": {"object": {"bucket": "media", "key": "x.torrent"}}}
+    create, manifest = made("DownloadJob", b.download_spec(source=source))
+    secrets = [volume for volume in manifest["spec"]["template"]["spec"]["volumes"] if "secret" in volume]
+    assert len(secrets) == 1
+    order = create.order
+    assert isinstance(order, DownloadOrder)
+    assert order.torrent_file is not None
+    assert order.torrent_file.store == order.destination.store
 
 
 def test_the_users_template_is_under_our_own_marks() -> None:

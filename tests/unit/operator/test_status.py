@@ -87,6 +87,27 @@ def test_percent_never_goes_back() -> None:
     assert (other["progress"]["bytesDone"], other["phase"]) == (610, "Starting")
 
 
+def test_what_is_at_rest_has_no_rate_and_no_peer() -> None:
+    """Between attempts and at the end mirrors are shown as they were, none of them active."""
+    mirror = {"host": "a.example", "bytes": 5, "bytesPerSecond": 3, "failures": 1, "state": "Active"}
+    banned = {"host": "b.example", "bytes": 2, "failures": 0, "state": "Banned", "reason": "ChecksumMismatch"}
+    seen_last = {"percent": 40, "bytesDone": 400, "bytesTotal": 1000, "bytesPerSecond": 9, "connections": 4, "peers": 2}
+    before = seen_last | {"bytesRefetched": 8, "mirror": "a.example", "mirrors": [mirror, banned]}
+    at_rest = [{"host": "a.example", "bytes": 5, "failures": 1, "state": "Standby"}, banned]
+    for reason, wanted in (
+        (Reason.SOURCE_STALLED, {"percent": 40, "bytesDone": 400, "bytesTotal": 1000}),
+        (Reason.COMPLETED, {"percent": 100, "bytesDone": 1000, "bytesTotal": 1000}),
+    ):
+        more: Json = {"artifact": b.ARTIFACT} if reason is Reason.COMPLETED else {}
+        text = b.outcome(KIND, SPEC, reason, **more)
+        status = b.status(KIND, SPEC, b.attempt(KIND, SPEC), progress=before)
+        job = b.job(JOB, complete=True) if more else b.job(JOB, failed="PodFailurePolicy")
+        pod = b.ended_pod(text, TABLE[reason].code)
+        plan = download.decide(seen(SPEC, status, jobs=(job,), pods=(pod,)), b.NOW)
+        assert plan.status is not None
+        assert plan.status["progress"] == wanted | {"bytesRefetched": 8, "mirrors": at_rest}
+
+
 def test_parallelism_is_accepted_and_said_to_be_one_pod() -> None:
     """This version runs one pod whatever parallelism asks; the plan's notes say so."""
     spec = b.transcode_spec(parallelism=4)

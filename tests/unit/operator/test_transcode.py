@@ -67,6 +67,36 @@ def test_the_input_is_what_the_download_made() -> None:
     assert order.input.store == order.output_store
 
 
+def several(**ref: str) -> tuple[Json, Resource]:
+    """A spec that takes a file of a download of two, and that download."""
+    files = [
+        {"key": "sources/bbb.mp4/film.mkv", "size": 900, "sha256": b.SHA},
+        {"key": "sources/bbb.mp4/S1/e1.mkv", "size": 300, "sha256": "cd" * 32},
+    ]
+    made = b.ARTIFACT | {"key": files[0]["key"], "files": files, "fileCount": 2}
+    status: Json = {"conditions": [b.true("Complete", "Completed")], "artifact": made}
+    spec = b.transcode_spec(input={"downloadJobRef": {"name": "bbb", **ref}})
+    return spec, b.resource("DownloadJob", b.download_spec(), status, uid="dlj")
+
+
+def test_a_file_of_several_may_be_named() -> None:
+    """Its key and its digest are in the order; without a pattern those of the main file."""
+    named, main = order_of(*several(file="S1/*")), order_of(*several())
+    assert (named.input.key, named.input_sha256) == ("sources/bbb.mp4/S1/e1.mkv", "cd" * 32)
+    assert (main.input.key, main.input_sha256) == ("sources/bbb.mp4/film.mkv", b.SHA)
+
+
+def test_a_pattern_that_fits_no_file_fails_without_a_job() -> None:
+    """With its own reason, and the names there are."""
+    spec, made = several(file="*.avi")
+    plan = transcode.decide(Observed(b.resource(KIND, spec), download=made), b.NOW)
+    assert plan.actions == ()
+    assert plan.status is not None
+    failed = next(item for item in plan.status["conditions"] if item["type"] == "Failed")
+    assert failed["reason"] == "InputFileUnmatched"
+    assert "S1/e1.mkv" in failed["message"]
+
+
 def test_another_store_of_the_input_is_mounted_apart() -> None:
     """The Secret of the DownloadJob's destination is the input's."""
     there = {"bucket": "media", "key": "sources/bbb.mp4", "storageRef": {"name": "elsewhere"}}
