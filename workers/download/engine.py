@@ -70,6 +70,7 @@ class Engine:
         self._idle = 0
         self._strikes = 0
         self._progress = 0
+        self._gained = False
         self._patience = HANG_SECONDS
         self._handed_at = time.monotonic()
         loop = asyncio.get_running_loop()
@@ -89,6 +90,8 @@ class Engine:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._end.done() and not self._end.cancelled():
+                self._end.exception()  # looked at: what ended the whole may be a stop that came first
             await self._flush()
 
     # What lanes ask for and tell.
@@ -124,6 +127,7 @@ class Engine:
         self.transfer.received(self.mirror, len(block))
         self.transfer.wasted(len(block) - used)
         self._progress += used
+        self._gained = True
         if self._progress >= PROGRESS_BYTES:
             self._strikes = self._progress = 0
         self._tell()
@@ -156,6 +160,8 @@ class Engine:
             self.mirror.landing = None  # an address that was given for a while: ask for a new one
             return True
         working = sum(_works(other, now) for other in self._lanes.values() if other is not lane)
+        if error.reason in _LOST and self._gained:
+            working, self._gained = max(1, working), False  # it had the file a moment ago: one of several servers
         self._strikes += 1
         if not working or self._strikes > STRIKES * self.mirror.ramp.most:
             raise error
@@ -195,11 +201,12 @@ class Engine:
         return span.left / speed if speed > 0 else float("inf")
 
     def _open_lane(self, opened: Opened | None) -> None:
-        lane = Lane(self, self._numbers if opened is None else opened.span.lane or 0)
-        self._numbers = lane.number + 1
+        lane = Lane(self, self._numbers)  # the first is number 0, as its span says already
+        self._numbers += 1
         self._lanes[lane.number] = lane
-        lane.task = self._guard(lane.run(opened))
-        lane.task.add_done_callback(lambda _: self._lanes.pop(lane.number, None))
+        task = self._guard(lane.run(opened))
+        task.add_done_callback(lambda _: self._lanes.pop(lane.number, None))
+        lane.close = task.cancel
 
     def _guard(self, work: Coroutine[Any, Any, None], *, last: bool = False) -> asyncio.Task[None]:
         """A task whose failure ends the whole, and whose success does so if it is the `last`."""
@@ -241,19 +248,21 @@ class Engine:
         return victim is not None and victim.left >= 2 * LEAST_BYTES and self._seconds(victim, now) >= SHARE_SECONDS
 
     def _close_hanging(self, now: float) -> None:
-        """Closes the lane that keeps idle ones waiting for long; another takes what is left of its span."""
-        victim = self._spans.slowest(lambda item: self._seconds(item, now)) if self._idle else None
-        if victim is None or victim.lane is None or self._seconds(victim, now) < self._patience:
+        """Closes lanes that keep idle ones waiting for long; others take what is left of their spans."""
+        if not self._idle:
             return
-        lane = self._lanes.get(victim.lane)
-        if lane is None or lane.task is None or not lane.overdue(now, self._patience):
+        slow = (span for span in self._spans.under_way if self._seconds(span, now) >= self._patience)
+        lanes = [lane for lane in (self._lanes.get(span.lane or 0) for span in slow) if lane is not None]
+        hanging = [lane for lane in lanes if lane.overdue(now, self._patience)]
+        if not hanging:
             return
-        log("debug", "a connection hangs", left=victim.left)
         self._patience *= 2
-        if not lane.heard:
-            self.mirror.ramp.refuse(max(1, len(self._lanes) - 1), now, None)
-        self.transfer.metrics.add(RETRIES)
-        lane.task.cancel()
+        if not all(lane.heard for lane in hanging):
+            self.mirror.ramp.refuse(len(self._lanes) - len(hanging), now, None)
+        log("debug", "connections hang", count=len(hanging))
+        for lane in hanging:
+            self.transfer.metrics.add(RETRIES)
+            lane.close()
 
     # The pump.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -33,7 +34,10 @@ class Opened:
 
 
 class Lane:
-    """A connection by its number. `heard_at` is when its last byte came; `pausing` while it waits after a failure."""
+    """A connection by its number. `heard_at` is when its last byte came; `pausing` while it waits after a failure.
+
+    `heard` says whether its request under way brought a byte; `close` ends it.
+    """
 
     def __init__(self, engine: "Engine", number: int) -> None:
         self.number = number
@@ -41,7 +45,7 @@ class Lane:
         self.heard = False
         self.heard_at: float | None = None
         self.pausing = False
-        self.task: asyncio.Task[None] | None = None
+        self.close: Callable[[], object] = bool  # nothing, until it has a task
         self._engine = engine
         self._asked_at = 0.0
         self._count = 0

@@ -153,6 +153,8 @@ class _Round:
             if givers <= {mirror.name}:
                 mirror.leave("Banned")
             self._mixing = False
+        elif reason is Reason.SOURCE_CHANGED and mirror.name not in givers:
+            self._mixing = False  # it has another file than the bytes held are of: one of the two is wrong
         elif reason is Reason.PROTOCOL_VIOLATION or mirror.tried > 1:
             mirror.single = True  # one response is of one version, whatever stands behind the address
         if mirror.name in givers or reason is Reason.CHECKSUM_MISMATCH:

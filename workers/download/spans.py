@@ -118,9 +118,14 @@ class Spans:
         victim.end = middle
         return taken
 
+    @property
+    def under_way(self) -> list[Span]:
+        """The spans that lanes fetch and that miss something."""
+        return [span for span in self._spans if span.lane is not None and span.left]
+
     def slowest(self, seconds: Callable[[Span], float]) -> Span | None:
         """Of the spans under way the one that will take longest; None when none is."""
-        return max((span for span in self._spans if span.lane is not None and span.left), key=seconds, default=None)
+        return max(self.under_way, key=seconds, default=None)
 
     def receive(self, span: Span, block: bytes) -> int:
         """Takes the bytes that follow in a span; how many of them were its own: the others are someone else's."""

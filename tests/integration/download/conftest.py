@@ -11,7 +11,7 @@ from narwhal_operator.contract.order import DirectoryStore, S3Store
 from tests.support.origin import Origin
 from tests.support.seaweed import S3Server
 from workers.common.store import ObjectStore, open_store
-from workers.download import retry
+from workers.download import engine, fetch, ramp, retry, spans
 
 
 @pytest.fixture
@@ -24,6 +24,20 @@ def origin() -> Iterator[Origin]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_SECONDS", 0.01)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All connections at once, however fast the first is, and chunks of which a small file has many."""
+    monkeypatch.setattr(engine, "FIRST_TICK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(ramp, "GROWTH", 64)
+    monkeypatch.setattr(ramp, "BUSY", 1000.0)
+    monkeypatch.setattr(fetch, "FIRST_BYTES", 128 * 1024)
+    monkeypatch.setattr(spans, "CHUNK_LEAST", 64 * 1024)
+    monkeypatch.setattr(spans, "CHUNK_MOST", 64 * 1024)
+    for module in (spans, engine):
+        monkeypatch.setattr(module, "LEAST_BYTES", 16 * 1024)
 
 
 @dataclass(frozen=True, slots=True)

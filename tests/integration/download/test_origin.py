@@ -36,9 +36,12 @@ def chunked(body: bytes, *, end: bytes = b"0\r\n\r\n") -> Handler:
 
 
 def part(answer: Callable[[int], tuple[dict[str, str | int], bytes]]) -> Handler:
-    """A 206 whose fields and body are made from the byte that was asked for."""
+    """A 206 whose fields and body are made from the byte that was asked for; the whole where none was."""
 
     def handler(exchange: Exchange) -> None:
+        if "range" not in exchange.headers:
+            GOOD(exchange)
+            return
         start = int(exchange.headers["range"].removeprefix("bytes=").partition("-")[0])
         fields, body = answer(start)
         exchange.head("206 Partial Content", {**GOOD.fields(), "Content-Length": len(body), **fields})
@@ -151,10 +154,14 @@ GOOD_ENDINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("connections", [1, 8])
 @pytest.mark.parametrize("case", GOOD_ENDINGS, ids=lambda case: case.name)
-async def test_the_right_bytes_arrive_in_spite_of(case: Case, origin: Origin, directory: Place, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("eager")
+async def test_the_right_bytes_arrive_in_spite_of(
+    case: Case, connections: int, origin: Origin, directory: Place, tmp_path: Path
+) -> None:
     """The object has the content of one version of the file, its size and digest are told, nothing else is left."""
-    spec = dict(case.spec)
+    spec = {**case.spec, "connections": connections}
     url = origin.serve("/film.mp4", case.handler)
     for step in range(spec.pop("chain", 0)):
         url = origin.serve(f"/hop{step}", redirect(url))
@@ -228,12 +235,30 @@ BAD_ENDINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", BAD_ENDINGS, ids=lambda case: case.name)
-async def test_a_clean_failure_with_its_reason(case: Case, origin: Origin, directory: Place, tmp_path: Path) -> None:
+ALONE_TOO = {
+    "always cut at once",
+    "too large in chunks",
+    "wrong sha256",
+    "a page",
+    "always cut, and ranges lie",
+    "0 bytes",
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "connections"),
+    [(case, count) for case in BAD_ENDINGS for count in ([1, 8] if case.name in ALONE_TOO else [8])],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+@pytest.mark.usefixtures("eager")
+async def test_a_clean_failure_with_its_reason(
+    case: Case, connections: int, origin: Origin, directory: Place, tmp_path: Path
+) -> None:
     """The reason is the right one, the message names the source, what was published before stays, nothing is added."""
     directory.open().put("media", "films/clip.mp4", b"before", content_type="video/mp4")
     url = origin.serve("/film.mp4", case.handler)
-    ended = await fetch(make_order(f"{url}?token=tok3n", directory.store, key="films/clip.mp4", **case.spec), tmp_path)
+    spec = {**case.spec, "connections": connections}
+    ended = await fetch(make_order(f"{url}?token=tok3n", directory.store, key="films/clip.mp4", **spec), tmp_path)
     assert ended.reason is case.reason, ended.message
     assert "127.0.0.1" in ended.message
     assert "tok3n" not in f"{ended.message}{ended.evidence}"
