@@ -197,6 +197,8 @@ class Engine:
             if status.finished:
                 return
             patience.seen(status.done, now)
+            if self._swarm.held:
+                patience.since = now  # the store's time, which is not the peers'
             if patience.over(now):
                 raise stalled(self._job.source.stall_timeout, status.wanted - status.done, self._sight(status))
             keeping.step(status.done)

@@ -21,6 +21,13 @@ KEEP_SECONDS: Final = 15.0
 """Longest time that what arrives slowly is kept nowhere but in the pod."""
 RESUME_SECONDS: Final = 60.0
 """How often the counters of the swarm are stored."""
+STEPS: Final = 50
+"""What a kill may cost, as a part of the torrent: a chunk is due after so much of it, and at CHUNK_BYTES."""
+AHEAD: Final = 25
+LEAST_AHEAD: Final = 32 * 1024 * 1024
+"""How far the swarm may be ahead of the store: a twenty-fifth of the torrent, or this. Then the swarm waits."""
+PATIENCE_SECONDS: Final = 120.0
+"""How long the swarm waits for a store that takes nothing."""
 
 
 class Keeping:
@@ -36,6 +43,11 @@ class Keeping:
         self._chosen = chosen
         self._made = {item.entry.key: item for item in made}
         self._kept: set[int] = set()
+        total = sum(file.size for file in layout.files)
+        self._step = min(CHUNK_BYTES, max(layout.piece_length, total // STEPS))
+        self._ahead = max(LEAST_AHEAD, total // AHEAD)
+        self._safe = self._asked = 0  # bytes that are stored, and that are when what is under way is
+        self._failing: float | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._job: Future[None] | None = None
         self._snapshot: Sequence[bool] | None = None
@@ -45,23 +57,27 @@ class Keeping:
 
     def begin(self, done: int, have: Sequence[bool]) -> None:
         """Counts what is there at the start as kept: it came from where it is kept."""
-        self._done_before = done
+        self._done_before = self._safe = done
         self._kept = {piece for piece, there in enumerate(have) if there}
 
     def step(self, done: int) -> None:
         """Goes on; `done` are the bytes that have arrived. Never waits. Raises WorkError of the store."""
+        if self._keep.early:
+            self._swarm.hold(done - self._safe > (self._ahead // 2 if self._swarm.held else self._ahead))
         if self._job is not None:
             if not self._job.done():
                 return
             job, self._job = self._job, None
-            self._tolerate(job)
+            if self._tolerate(job):
+                self._safe, self._failing = self._asked, None
         if self._snapshot is not None:
             if self._swarm.flushed:
                 have, self._snapshot = self._snapshot, None
                 self._job = self._pool.submit(self._store, have, self._resume_data())
             return
         if self._due(done):
-            self._done_before, self._at = done, time.monotonic()
+            self._done_before = self._asked = done
+            self._at = time.monotonic()
             self._snapshot = self._swarm.pieces()
             self._swarm.flush()
 
@@ -93,7 +109,7 @@ class Keeping:
         if time.monotonic() < self._not_before:
             return False
         new = done - self._done_before
-        return new >= CHUNK_BYTES or (new > 0 and time.monotonic() - self._at >= KEEP_SECONDS)
+        return new >= self._step or (new > 0 and time.monotonic() - self._at >= KEEP_SECONDS)
 
     def _resume_data(self) -> bytes | None:
         if time.monotonic() - self._resume_at < RESUME_SECONDS:
@@ -123,12 +139,20 @@ class Keeping:
         if item.key not in self._made:
             self._made[item.key] = self._publisher.publish(item)
 
-    def _tolerate(self, job: Future[None]) -> None:
-        """A store that is away for a moment costs no attempt: what was not kept is tried again later."""
+    def _tolerate(self, job: Future[None]) -> bool:
+        """Whether it is stored. A store that is away for a moment costs no attempt: it is tried again later.
+
+        Raises WorkError when that is no use, or when the swarm has waited for the store for long.
+        """
         try:
             job.result()
         except WorkError as error:
-            if TABLE[error.reason].cls is not Class.RETRY:
+            now = time.monotonic()
+            self._failing = self._failing or now
+            waited = self._swarm.held and now - self._failing >= PATIENCE_SECONDS
+            if waited or TABLE[error.reason].cls is not Class.RETRY:
                 raise
             log("warning", "pieces could not be kept; tried again later", reason=error.reason.value)
-            self._done_before, self._not_before = 0, time.monotonic() + KEEP_SECONDS
+            self._done_before, self._not_before = 0, now + KEEP_SECONDS
+            return False
+        return True

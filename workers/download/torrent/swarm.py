@@ -21,6 +21,8 @@ STORED: Final = 4
 """libtorrent's default priority of a file; 0 is: do not fetch."""
 FLUSHES: Final = 3
 """One more than libtorrent tells of by itself."""
+TRICKLE: Final = 16 * 1024
+"""Bytes per second of a swarm that waits: enough to keep its peers, and 0 would be no limit."""
 ANNOUNCE_SKIPPED: Final = 180
 """libtorrent's error of an announce from an interface that does not lead to the tracker; another one may."""
 ANSWER_SECONDS: Final = 30.0
@@ -67,6 +69,9 @@ class Swarm:
         self._handle: lt.torrent_handle | None = None
         self._flushes_awaited = 0
         self._removed = False
+        self._limit = 0
+        self.held = False
+        """Whether the swarm waits for the store."""
         self._resume: list[bytes | None] = []
         self.failed: WorkError | None = None
         self.trackers: dict[str, str] = {}
@@ -99,7 +104,7 @@ class Swarm:
         if metadata_only:
             params.flags |= flags.default_dont_download
         # Of the torrent, not of the session: libtorrent lifts a session's limit for peers on the local network.
-        params.download_limit = limit or 0
+        params.download_limit = self._limit = limit or 0
         params.upload_limit = limit or 0
         self._handle = self._session.add_torrent(params)
 
@@ -146,6 +151,12 @@ class Swarm:
     def pieces(self) -> Sequence[bool]:
         """Which pieces have passed their hash."""
         return self.handle.status(lt.torrent_handle.query_pieces).pieces
+
+    def hold(self, wanted: bool) -> None:
+        """Has the peers wait, or no longer: what they send faster than the store takes it would be lost with the pod."""
+        if wanted is not self.held:
+            self.held = wanted
+            self.handle.set_download_limit(TRICKLE if wanted else self._limit)
 
     def flush(self) -> None:
         """Has everything written that has arrived; `flushed` tells when it is.
