@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -138,6 +138,73 @@ async def test_a_tracker_that_the_admin_names_may_be_in_a_private_network_but_no
 
     assert ended.reason is Reason.ADDRESS_FORBIDDEN
     assert trap.seen == []
+
+
+async def test_with_a_proxy_nothing_of_a_torrent_goes_another_way(
+    directory: Place, tracker: Tracker, tmp_path: Path
+) -> None:
+    """Trackers, web seeds and peers are asked for through it, and see no connection themselves."""
+    with Origin() as origin, HttpProxy() as proxy:
+        seeds = [origin.serve("/film.mkv", lambda exchange: exchange.respond("200 OK", FILM))]
+        torrent = make_torrent(tmp_path / "seed", {"film.mkv": FILM}, [tracker.url], web_seeds=seeds)
+        kept = {"bucket": directory.bucket, "key": "a.torrent"}
+        directory.open().put(directory.bucket, "a.torrent", torrent.data, content_type="application/x-bittorrent")
+        order = directory.order(
+            {"object": kept, "stallTimeout": "5s"},
+            torrentFile={"store": directory.store.wire(), **kept},
+            proxy=proxy.url,
+            peerDiscovery=True,
+        )
+        ended = await fetch(order, tmp_path / "scratch")
+        assert origin.seen == []
+
+    assert ended.reason is Reason.TORRENT_NO_PEERS
+    assert tracker.requests == []
+    asked = {line.split(" ")[1].partition("?")[0].rpartition("/")[2] for line in proxy.seen}
+    assert {"announce", "film.mkv"} <= asked
+
+
+def test_with_a_proxy_peers_are_connected_to_through_it(tmp_path: Path) -> None:
+    """By CONNECT; the peer itself hears nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as peer, HttpProxy() as proxy:
+        address = peer.getsockname()
+        swarm = Swarm(filter_rules(Policy.of(["127.0.0.1/32"])), proxy=proxy.url)
+        made = make_torrent(tmp_path / "seed", {"film.mkv": FILM})
+        swarm.add(lt.load_torrent_buffer(made.data), Places(peers=(address,)), tmp_path / "scratch")
+        wanted = f"CONNECT {address[0]}:{address[1]} "
+
+        def probe() -> bool:
+            swarm.wait(0.05)
+            return any(line.startswith(wanted) for line in proxy.seen)
+
+        until(probe, 20, "the proxy is asked for the peer")
+        peer.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            peer.accept()
+
+
+class HttpProxy:
+    """Takes requests down and carries out none."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection = self._socket.accept()[0]
+                with connection:
+                    self.seen.append(connection.recv(4096).partition(b"\r\n")[0].decode())
 
 
 class Wall:

@@ -189,3 +189,16 @@ def test_only_the_admin_turns_peer_discovery_on(discovery: bool) -> None:
     assert (settings["enable_dht"], settings["enable_lsd"]) == (discovery, discovery)
     assert ("dht_bootstrap_nodes" in settings) is not discovery
     assert (settings["enable_upnp"], settings["enable_natpmp"]) == (False, False)
+
+
+def test_a_proxy_takes_all_and_discovery_none() -> None:
+    """What goes over UDP would go past the proxy."""
+    settings = session_settings(discovery=True, proxy="http://proxy.example:3128")
+
+    assert (settings["proxy_type"], settings["proxy_hostname"], settings["proxy_port"]) == (
+        int(lt.proxy_type_t.http),
+        "proxy.example",
+        3128,
+    )
+    assert (settings["proxy_tracker_connections"], settings["proxy_peer_connections"]) == (True, True)
+    assert (settings["enable_dht"], settings["enable_lsd"]) == (False, False)

@@ -60,7 +60,9 @@ class Engine:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._keep = job.keep
-        self._swarm = Swarm(filter_rules(job.policy), job.keep.full, discovery=job.order.peer_discovery)
+        self._swarm = Swarm(
+            filter_rules(job.policy), job.keep.full, discovery=job.order.peer_discovery, proxy=job.order.proxy
+        )
         self._limit = seconds_of(job.source.stall_timeout)
         self._metadata_timeout = job.source.metadata_timeout or job.source.stall_timeout
         self._total = 0

@@ -33,7 +33,8 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     require()
     context.report(phase="Connecting")
     policy = Policy.of(order.allowed_networks, order.allowed_hosts)
-    rules = Rules(policy=policy, stall_seconds=min(HTTP_STALL_SECONDS, seconds_of(source.stall_timeout)))
+    stall_seconds = min(HTTP_STALL_SECONDS, seconds_of(source.stall_timeout))
+    rules = Rules(policy=policy, stall_seconds=stall_seconds, proxy=order.proxy)
     async with Client(rules) as client:
         wanted = await wanted_digest(client, order.spec.checksum, (), order.destination.key)
         file = order.torrent_file
@@ -46,7 +47,7 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     known = await asyncio.to_thread(_known, room, order, origin)
     if known is not None:
         return Result(message="All objects of the torrent are there already.", artifact=known)
-    places = await judged_places(origin.places, policy, discovery=order.peer_discovery)
+    places = await judged_places(origin.places, policy, discovery=order.peer_discovery and order.proxy is None)
 
     def tell(phase: str, progress: DownloadProgress | None) -> None:
         context.report(phase=phase, download=progress)

@@ -1,24 +1,31 @@
 """libtorrent's settings for a worker: nothing is announced, searched or opened that the spec did not name. Pure."""
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from workers.download.torrent.origin import TORRENT_LIMIT
 
 PEERS: Final = 80
 """Peers connected at once. Not spec.connections: that is about one server, and eight peers are no swarm."""
 KNOWN_PEERS: Final = 1000
+HTTP_PROXY: Final = 4
+"""libtorrent's number for a proxy of that type (proxy_type_t.http)."""
 
 
-def session_settings(*, discovery: bool = False) -> dict[str, Any]:
+def session_settings(*, discovery: bool = False, proxy: str | None = None) -> dict[str, Any]:
     """Everything that differs from libtorrent's defaults (libtorrent.org, settings_pack), with the reason.
 
-    `discovery` is the admin's word: peers are then found by DHT (BEP 5), LSD (BEP 14) and PEX (BEP 11) as well.
+    `discovery` is the admin's word: peers are then found by DHT (BEP 5), LSD (BEP 14) and PEX (BEP 11) as well. So is
+    `proxy`, http://HOST:PORT: trackers, web seeds and peers (by CONNECT) are reached through it and not otherwise; what
+    goes over UDP, discovery and udp trackers, could not and is left out.
     """
+    discovery = discovery and proxy is None
     # Without it, found nowhere but through the trackers and web seeds of the source: no broadcast reaches the cluster's
     # network, no third party's bootstrap server is asked.
     quiet: dict[str, Any] = {} if discovery else {"dht_bootstrap_nodes": ""}
     return {
         **quiet,
+        **_proxied(proxy),
         "enable_dht": discovery,
         "enable_lsd": discovery,
         # No port is opened in a router, and no STUN server asked, whatever the admin says: a pod needs neither.
@@ -53,4 +60,19 @@ def session_settings(*, discovery: bool = False) -> dict[str, Any]:
         "recv_socket_buffer_size": 512 * 1024,
         "checking_mem_usage": 64,  # in blocks of 16 KiB
         "alert_queue_size": 4000,
+    }
+
+
+def _proxied(proxy: str | None) -> dict[str, Any]:
+    if proxy is None:
+        return {}
+    found = urlsplit(proxy)
+    return {
+        "proxy_type": HTTP_PROXY,
+        "proxy_hostname": found.hostname,
+        "proxy_port": found.port,
+        "proxy_tracker_connections": True,
+        "proxy_peer_connections": True,  # of web seeds too
+        # Names are looked up here, so that the filter judges their addresses (of HTTP requests the proxy looks again).
+        "proxy_hostnames": False,
     }

@@ -54,10 +54,17 @@ class Status:
 class Swarm:
     """The session. `failed` and `trackers` say what its alerts told; close it to leave the swarm."""
 
-    def __init__(self, rules: Iterable[Rule], full: Reason = Reason.SCRATCH_FULL, *, discovery: bool = False) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        full: Reason = Reason.SCRATCH_FULL,
+        *,
+        discovery: bool = False,
+        proxy: str | None = None,
+    ) -> None:
         category = lt.alert_category
         mask = category.error | category.status | category.storage | category.tracker
-        settings = cast("lt.settings_pack", {**session_settings(discovery=discovery), "alert_mask": mask})
+        settings = cast("lt.settings_pack", {**session_settings(discovery=discovery, proxy=proxy), "alert_mask": mask})
         params = lt.session_params(settings)
         wall = lt.ip_filter()
         for rule in rules:
@@ -65,7 +72,7 @@ class Swarm:
         params.ip_filter = wall
         self._session = lt.session(params)
         self._full = full
-        self._discovery = discovery
+        self._discovery = discovery and proxy is None
         self._handle: lt.torrent_handle | None = None
         self._flushes_awaited = 0
         self._removed = False
