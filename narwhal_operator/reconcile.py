@@ -21,8 +21,10 @@ from narwhal_operator.queue import WorkQueue
 _CONFLICT_RETRY = 0.05
 """Seconds until a resource that changed under a pass is looked at again."""
 _BURST = 32
-"""Keys that wait. With more of them work goes before words: a pass that has acted leaves events and status to the key's
-next turn, which finds the work done, as after a restart. A burst of 500 has its Jobs a quarter sooner."""
+"""Keys that wait. With more of them work goes before words: a pass that has acted leaves events and status to a later
+turn of the key, which finds the work done, as after a restart."""
+_WORDS_LATER = 2.0
+"""Seconds until that turn: the API server makes the Jobs of others first, while a person would hardly have looked."""
 _log = structlog.get_logger()
 
 
@@ -83,7 +85,7 @@ class Reconciler:
         _note_actions(key, plan)
         if plan.actions and len(self.queue) > _BURST and key not in self._untold:
             self._untold.add(key)
-            self.queue.add(key)
+            self.queue.add_after(key, _WORDS_LATER)
             return
         self._untold.discard(key)
         await execution.tell(plan)

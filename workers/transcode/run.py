@@ -136,7 +136,7 @@ class Transcode:
         def stored(rendition: Rendition, index: int) -> None:
             self.context.metrics.add(SEGMENTS)
             self.context.metrics.add(BYTES, rendition.stored[index].size)
-            sampler.stored(rendition, index)
+            sampler.stored()
 
         async with Sampler(shelf, place.scratch, title) as sampler:
             await Encoder(title, given, shelf, place, self._tell, stored).run()

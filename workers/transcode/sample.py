@@ -1,4 +1,4 @@
-"""Decodes a sample of what is stored, strictly, while encoding goes on: at the lowest priority, a process for many rungs."""
+"""Decodes a sample of what is stored, strictly, while encoding goes on: at the lowest priority, a process for all rungs."""
 
 import asyncio
 from collections import Counter
@@ -25,14 +25,17 @@ LINES: Final = 1_000_000
 Batch = Sequence[tuple[Rendition, int]]
 
 
-def chosen(segments: int, version: str) -> list[int]:
-    """Segments of a rendition to decode: the last, and one that another version would choose otherwise."""
-    return sorted({int(version, 16) % segments, segments - 1}) if segments else []
+def chosen(segments: int, version: str) -> int:
+    """The segment of a rendition to decode: another one in each version.
+
+    Not the last while there is another: it is stored when nothing else is left to do, and would be waited for.
+    """
+    return int(version, 16) % max(1, segments - 1)
 
 
 @dataclass(slots=True)
 class Sampler:
-    """Decodes the same segments of all rungs as soon as they are stored, and the sound with the last of them.
+    """Decodes one segment of each rendition: that of all rungs in one process as soon as they are stored, and the sound.
 
     What it finds is said by `finish`. Left, it stops what it began.
     """
@@ -40,7 +43,18 @@ class Sampler:
     shelf: Shelf
     scratch: Path
     title: Title
-    _begun: dict[int, "asyncio.Task[list[str]]"] = field(default_factory=dict)
+    _batches: dict[str, Batch] = field(init=False)
+    _begun: dict[str, "asyncio.Task[list[str]]"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        version, line = self.shelf.layout.version, self.title.plan.timeline
+        seconds = line.segment_duration
+        self._batches = {
+            "video": [(video, chosen(line.segments, version)) for video in self.title.videos],
+            "audio": [
+                (audio, chosen(audio.audio.segments(seconds), version)) for audio in self.title.audios if audio.audio
+            ],
+        }
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,25 +64,24 @@ class Sampler:
     ) -> None:
         await stop(self._begun.values())
 
-    def stored(self, _: Rendition, index: int) -> None:
-        """A segment was stored: when it is of the sample and the last of its number, its decoding begins."""
-        sample = chosen(self.title.plan.timeline.segments, self.shelf.layout.version)
-        if index in sample and index not in self._begun and all(index in video.stored for video in self.title.videos):
-            self._begun[index] = asyncio.create_task(self._decode([(video, index) for video in self.title.videos]))
+    def stored(self) -> None:
+        """Something was stored: what of the sample is now there is decoded."""
+        for name, batch in self._batches.items():
+            if name not in self._begun and all(index in rendition.stored for rendition, index in batch):
+                self._begun[name] = asyncio.create_task(self._decode(batch))
 
     async def finish(self) -> list[str]:
         """Decodes what is left of the sample; all findings."""
-        version = self.shelf.layout.version
-        left = [index for index in chosen(self.title.plan.timeline.segments, version) if index not in self._begun]
-        batch = [(video, index) for index in left for video in self.title.videos]
-        batch += [(audio, index) for audio in self.title.audios for index in chosen(len(audio.stored), version)]
-        if batch:
-            self._begun[-1] = asyncio.create_task(self._decode(batch))
+        for name, batch in self._batches.items():
+            if name not in self._begun:
+                self._begun[name] = asyncio.create_task(self._decode(batch))
         found = await asyncio.gather(*self._begun.values())
         return [finding for findings in found for finding in findings]
 
     async def _decode(self, batch: Batch) -> list[str]:
         """Decodes a batch in one process; when it fails, each alone, to know which it is."""
+        if not batch:
+            return []
         found = await self._together(batch)
         if found and len(batch) > 1:
             apart = [await self._together([one]) for one in batch]

@@ -88,7 +88,8 @@ def test_the_whole_title_is_one_process_that_decodes_once() -> None:
 
 
 def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
-    encoder = words(f"-map [v{number}] -c:v libx264 -preset veryfast -profile:v high -crf {crf}")
+    encoder = words(f"-map [v{number}] -c:v libx264 -preset veryfast -motion-est dia -partitions i8x8,i4x4")
+    encoder += words(f"-profile:v high -crf {crf}")
     gop = words("-g 120 -keyint_min 120 -sc_threshold 0 -flags:v +cgop -force_key_frames expr:not(mod(n,120))")
     muxer = words(
         "-threads:v 3 -bf 3 -b-pyramid normal -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "

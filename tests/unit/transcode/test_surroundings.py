@@ -79,9 +79,9 @@ def test_an_attribute_twice_is_an_error() -> None:
         attributes("A=1,A=2")
 
 
-@pytest.mark.parametrize(("segments", "expected"), [(0, []), (1, [0]), (2, [0, 1]), (3, [0, 2]), (8, [6, 7])])
-def test_the_sample_has_the_last_segment_and_one_by_the_version(segments: int, expected: list[int]) -> None:
-    """Always the same for one version."""
+@pytest.mark.parametrize(("segments", "expected"), [(1, 0), (2, 0), (3, 0), (4, 0), (8, 2)])
+def test_the_sample_is_chosen_by_the_version_and_not_the_last(segments: int, expected: int) -> None:
+    """Always the same for one version: 30 modulo the segments before the last."""
     assert chosen(segments, "000000000000001e") == expected
 
 
