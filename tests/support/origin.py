@@ -189,6 +189,7 @@ class Origin:
         # The client may go away at any moment: that is what many tests are about.
         with contextlib.suppress(OSError), sock:
             sock.settimeout(LONG_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a head and a body are two writes
             if self.tls:
                 sock = self.tls.wrap_socket(sock, server_side=True)
             for exchange in _requests(sock):
