@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from narwhal_operator.contract.order import DirectoryStore
 from narwhal_operator.contract.outcome import Reason
 from tests.support.downloads import make_order
-from tests.support.killable import Killable
+from tests.support.killable import Killable, Settings
 from tests.support.origin import Exchange, File, Origin
 
 KIB: Final = 1024
@@ -28,7 +28,7 @@ VERSIONS = (File(CONTENT, content_type=PLAIN), File(OTHER, etag='"v2"', content_
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 ATTEMPTS: Final = 12
 
-SMALL = {
+SMALL: Final[Settings] = {
     "workers.download.engine": {"FIRST_TICK_SECONDS": 0.0, "TICK_SECONDS": 0.02, "LEAST_BYTES": 8 * KIB},
     "workers.download.spans": {"CHUNK_LEAST": 32 * KIB, "CHUNK_MOST": 32 * KIB, "LEAST_BYTES": 8 * KIB},
     "workers.download.ramp": {"GROWTH": 64, "BUSY": 1000.0, "AGAIN_SECONDS": 0.1},
@@ -88,7 +88,7 @@ class Unruly:
         elif kind == "length":
             total += 1
         body = (OTHER[::-1] if kind == "version" else file.content)[first : last + 1]
-        fields = {"Content-Range": f"bytes {first}-{last}/{total}", "Content-Length": len(body)}
+        fields: dict[str, str | int] = {"Content-Range": f"bytes {first}-{last}/{total}", "Content-Length": len(body)}
         more = {"ETag": '"lie"'} if kind == "version" else {}
         exchange.head("206 Partial Content", {**file.fields(), **fields, **more})
         self._send(exchange, body)
