@@ -90,6 +90,11 @@ class DownloadOrder(Contract):
         False, description="Whether torrents may use DHT, LSD and PEX to find peers; the admin's word."
     )
     torrent_file: ObjectLocation | None = Field(None, description="The .torrent file, when it is an object.")
+    scratch_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes the scratch volume may hold before the pod is evicted; absent: what the disk has.",
+    )
 
 
 class TranscodeOrder(Contract):

@@ -18,7 +18,8 @@ from workers.common.context import Context
 from workers.download.run import run
 
 _TOP: Final = (
-    "headers", "caBundle", "allowedNetworks", "allowedHosts", "connectionsPerHost", "proxy", "peerDiscovery", "torrentFile"
+    "headers", "caBundle", "allowedNetworks", "allowedHosts", "connectionsPerHost", "proxy", "peerDiscovery", "torrentFile",
+    "scratchBytes",
 )  # fmt: skip
 """Fields of the order itself, not of its spec."""
 LOOPBACK: Final = ("127.0.0.0/8",)

@@ -10,6 +10,7 @@ from narwhal_operator.contract.outcome import Reason
 from tests.integration.torrent.conftest import Place, content, joined
 from tests.support.downloads import fetch
 from tests.support.origin import Origin, status
+from tests.support.seaweed import S3Server
 from tests.support.swarm import PIECE, Seeder, Torrent, Tracker, make_torrent
 
 FILM = content(1, 10 * PIECE)
@@ -106,6 +107,19 @@ async def test_a_torrent_larger_than_the_disk_is_refused(place: Place, tracker: 
 
     assert ended.reason in {Reason.SCRATCH_FULL, Reason.STORE_FULL}, ended.message
     assert f"{huge} bytes" in ended.message
+    assert tracker.requests == []
+
+
+async def test_a_torrent_larger_than_the_scratch_volume_may_be_is_refused(
+    s3: S3Server, tracker: Tracker, tmp_path: Path
+) -> None:
+    """Its bound is told in the order: a pod that went over it would be evicted, again and again."""
+    place = Place(s3.secret(), s3.bucket("bounded"))
+    with joined(single(tmp_path, tracker)) as url:
+        ended = await fetch(place.order({"url": url()}, scratchBytes=64 * 1024 * 1024), tmp_path / "scratch")
+
+    assert ended.reason is Reason.SCRATCH_FULL
+    assert "room for 67108864" in ended.message
     assert tracker.requests == []
 
 

@@ -153,6 +153,7 @@ def test_a_torrent_has_its_own_image_and_scratch() -> None:
     assert pod["containers"][0]["image"] == "images/torrent:1"
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert volumes["scratch"] == {"name": "scratch", "emptyDir": {"sizeLimit": "9Gi"}}
+    assert create.order.wire()["scratchBytes"] == 9 * 1024**3
     assert volumes["source-store"]["secret"]["secretName"] == "elsewhere"
     order = create.order
     assert isinstance(order, DownloadOrder)

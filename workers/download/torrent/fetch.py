@@ -52,7 +52,7 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     def tell(phase: str, progress: DownloadProgress | None) -> None:
         context.report(phase=phase, download=progress)
 
-    keep = await asyncio.to_thread(open_keep, store, room, context.scratch)
+    keep = await asyncio.to_thread(open_keep, store, room, context.scratch, order.scratch_bytes)
     stop = Event()
     job = Job(order, source, origin, places, policy, keep, wanted, tell, stop, context.metrics)
     return _result(await _run(job), order, places)

@@ -39,9 +39,10 @@ class Keep(ABC):
     full: Reason
     """The reason when the disk has no room."""
 
-    def __init__(self, room: Room, directory: Path) -> None:
+    def __init__(self, room: Room, directory: Path, bound: int | None = None) -> None:
         self.room = room
         self.directory = directory
+        self._bound = bound
 
     def path(self, index: int) -> Path:
         """The file of a number."""
@@ -51,10 +52,11 @@ class Keep(ABC):
         """Raises WorkError when the files cannot fit; those that are there already count as room."""
         held = sum(path.stat().st_blocks * 512 for path in self.directory.iterdir() if path.is_file())
         free = shutil.disk_usage(self.directory).free + held
-        if wanted + SPARE_BYTES > free:
+        room = free if self._bound is None else min(free, self._bound)
+        if wanted + SPARE_BYTES > room:
             raise WorkError(
                 self.full,
-                f"The torrent's files have {wanted} bytes, the disk has room for {free}; {self._mend()}, "
+                f"The torrent's files have {wanted} bytes, the disk has room for {room}; {self._mend()}, "
                 "or name fewer files with spec.source.torrent.files.",
             )
 
@@ -88,8 +90,8 @@ class InChunks(Keep):
     early = True
     full = Reason.SCRATCH_FULL
 
-    def __init__(self, room: Room, directory: Path) -> None:
-        super().__init__(room, directory)
+    def __init__(self, room: Room, directory: Path, bound: int | None = None) -> None:
+        super().__init__(room, directory, bound)
         directory.mkdir(parents=True, exist_ok=True)
         self._number = 0
 
@@ -146,7 +148,7 @@ class InChunks(Keep):
                 os.close(handle)
 
     def _mend(self) -> str:
-        return "give the pods more ephemeral storage"
+        return "give the scratch volume more (chart value torrent.scratch; TMPDIR in a local run)"
 
 
 class InPlace(Keep):
@@ -193,8 +195,8 @@ class InPlace(Keep):
         return "make room in the store"
 
 
-def open_keep(store: ObjectStore, room: Room, scratch: Path) -> Keep:
-    """The keep that fits a store."""
+def open_keep(store: ObjectStore, room: Room, scratch: Path, bound: int | None = None) -> Keep:
+    """The keep that fits a store; `bound` is what the scratch volume may hold, in bytes."""
     if isinstance(store, DirectoryStore):
         return InPlace(room, store)
-    return InChunks(room, scratch / "torrent")
+    return InChunks(room, scratch / "torrent", bound)
