@@ -14,24 +14,11 @@ from narwhal_operator.contract.order import DownloadOrder
 from narwhal_operator.contract.report import WorkerReport
 from workers.common.context import Context
 from workers.common.store import ObjectStore, open_store
-from workers.download import claim, upload
+from workers.download import claim
 from workers.download.run import run
 
 MODULES: Final = ["tests.support.kills", "workers.common.s3", "workers.download.upload"]
 LIMIT_SECONDS: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Bytes of a part, and after how many a note is written: small ones, so that a small file has many moments."""
-
-    part: int
-    note: int
-
-    def use(self) -> None:
-        """Sets them in this process."""
-        upload.PART_BYTES = self.part  # type: ignore[misc]  # a process of its own, or monkeypatched by the caller
-        claim.NOTE_BYTES = self.note  # type: ignore[misc]  # as above
 
 
 @dataclass(slots=True)
@@ -70,20 +57,20 @@ class _Context(Context):
         return Deadly(open_store(order), self.moment, self.journal)
 
 
-def killed_at(order: DownloadOrder, scratch: Path, moment: int, sizes: Sizes) -> tuple[bool, list[str]]:
+def killed_at(order: DownloadOrder, scratch: Path, moment: int) -> tuple[bool, list[str]]:
     """Runs the order up to the call of that number: whether it was killed there, and the names of the calls of its store."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(MODULES)
     journal = scratch / f"calls-{moment}"
-    process = context.Process(target=_child, args=(order.wire(), scratch, moment, sizes, journal))
+    process = context.Process(target=_child, args=(order.wire(), scratch, moment, journal))
     process.start()
     process.join(LIMIT_SECONDS)
     assert process.exitcode in {0, -signal.SIGKILL}, f"call {moment}: exit code {process.exitcode}"
     return process.exitcode != 0, journal.read_text().splitlines()
 
 
-def _child(wire: dict[str, Any], scratch: Path, moment: int, sizes: Sizes, journal: Path) -> None:
-    sizes.use()
+def _child(wire: dict[str, Any], scratch: Path, moment: int, journal: Path) -> None:
+    claim.NOTE_PARTS = 1  # type: ignore[misc]  # of this process alone: so a small file has many moments
     order = DownloadOrder.model_validate(wire)
     first = WorkerReport(kind="DownloadJob", uid=order.head.uid, attempt=order.head.attempt, phase="Starting")
     context = _Context(scratch, first)

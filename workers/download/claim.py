@@ -22,9 +22,9 @@ from workers.download.note import LIMIT, Held, Note, read_note
 from workers.download.sink import Target
 
 NOTES: Final = f"{PRIVATE}/uploads/"
-NOTE_BYTES: Final = 16 * 1024 * 1024
+NOTE_PARTS: Final = 2
 NOTE_SECONDS: Final = 0.5
-"""A note is written when either has passed and there is something new to say: at most so much is fetched again."""
+"""A note is written when so many parts have been acknowledged, or so long after the last one: what a kill loses of them."""
 SETTLE_SECONDS: Final = 5.0
 
 
@@ -76,7 +76,7 @@ class Claim:
     def take_over(self, note: Note) -> None:
         """Goes on with the upload of a note."""
         self._note = replace(note, holder=self._target.transfer, attempt=self._target.attempt)
-        self._told = (note.held.count if note.held else 0, time.monotonic())
+        self._told = (note.held.parts if note.held else 0, time.monotonic())
         self._put()
 
     def offer(self, held: Held) -> None:
@@ -133,9 +133,9 @@ class Claim:
         """Starts a note if there is news and it is time; one that failed stays, for `poll` to raise."""
         if self._writing is not None and self._writing.done() and self._writing.exception() is None:
             self._writing = None
-        count, at = self._told
+        parts, at = self._told
         late = time.monotonic() - at >= NOTE_SECONDS
-        if self._writing is None and self._news is not None and (late or self._news.count - count >= NOTE_BYTES):
+        if self._writing is None and self._news is not None and (late or self._news.parts - parts >= NOTE_PARTS):
             self._writing = self._pool.submit(self._tell)
 
     def _tell(self) -> None:
@@ -146,7 +146,7 @@ class Claim:
         self.confirm()
         self._note = replace(self._note, held=held)
         self._put()
-        self._told = (held.count, time.monotonic())
+        self._told = (held.parts, time.monotonic())
 
     def _put(self) -> None:
         name = note_key(self._target.uid, self._target.key)

@@ -13,6 +13,8 @@ from workers.download.note import Chain
 
 IN_FLIGHT: Final = 3
 """Parts on their way at once; with the one being filled they bound the memory."""
+IN_FLIGHT_BYTES: Final = 24 * 1024 * 1024
+"""Bytes of them: of the large parts of a very large file there are fewer."""
 
 States = dict[str, str]
 
@@ -47,14 +49,17 @@ class Flight:
         self.next = len(parts) + 1
         """Number of the part that follows."""
 
+    def room(self, size: int) -> None:
+        """Waits until another part of that size may be on its way. Raises what one failed with."""
+        while (oldest := self._oldest(max(1, min(IN_FLIGHT, IN_FLIGHT_BYTES // size)))) is not None:
+            oldest.part.result()
+            self._advance()
+
     def send(self, store: Callable[[], PartInfo], count: int, states: States | None) -> None:
-        """Has a thread store the next part, when fewer than IN_FLIGHT are on their way. Raises what one failed with.
+        """Has a thread store the next part, for which there is room.
 
         `count` is where it ends, in bytes from the first part's begin; `states` are those of the digests there.
         """
-        while (oldest := self._oldest(IN_FLIGHT)) is not None:
-            oldest.part.result()
-            self._advance()
         sent = _Sent(self._pool.submit(store), count, states)
         with self._lock:
             self._sent.append(sent)

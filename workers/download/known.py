@@ -2,7 +2,7 @@
 
 import asyncio
 
-from narwhal_operator.contract.download import Artifact, MediaFacts
+from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.order import DownloadOrder
 from narwhal_operator.contract.outcome import WorkError
@@ -10,7 +10,7 @@ from workers.common.log import log
 from workers.common.store import ObjectStore
 from workers.download.client import Client
 from workers.download.digest import Wanted
-from workers.download.probe import opened, reading
+from workers.download.probe import media_facts
 from workers.download.record import Record, read_record
 from workers.download.sweep import sweep
 
@@ -37,15 +37,9 @@ async def known_artifact(
             size=record.size,
             sha256=record.digests["sha256"],
             content_type=record.content_type,
-            media=await asyncio.to_thread(_media, store, order, record),
+            media=await asyncio.to_thread(media_facts, store, place.bucket, place.key, record.size),
         )
     return None
-
-
-def _media(store: ObjectStore, order: DownloadOrder, record: Record) -> MediaFacts | None:
-    place = order.destination
-    with opened(record.size, record.content_type) as probe:
-        return probe.facts(reading(store, place.bucket, place.key))
 
 
 def _same_digest(record: Record, wanted: Wanted | None) -> bool:

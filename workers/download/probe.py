@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,67 +28,48 @@ BYTES: Final = 16 * 1024 * 1024
 BLOCK: Final = 512 * 1024
 LINE: Final = 64 * 1024
 """Bytes of a line of the process."""
-_VAGUE: Final = frozenset({"application/ogg", "application/mxf", "application/octet-stream", "application/x-matroska"})
+# What a file of media begins with, beside the box type at byte 4 of MP4 and its kin. Nothing else is shown to a parser.
+_STARTS: Final = (
+    b"\x1a\x45\xdf\xa3", b"RIFF", b"RF64", b"OggS", b"fLaC", b"FLV", b"ID3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3",
+    b"\x00\x00\x01\xb0", b"\x00\x00\x00\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34", b"FORM", b"caff",
+    b"\x0b\x77", b"\x7f\xfe\x80\x01", b"wvpk", b"#!AMR", b".RMF", b"MAC ", b"DKIF",
+)  # fmt: skip
+_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"sidx"})
 
 Read = Callable[[int, int], bytes]
 """The bytes from an offset, at most so many."""
 
 
-def probed(content_type: str) -> bool:
-    """Whether an object of that media type is looked at: media, and what may be media."""
-    return content_type.startswith(("video/", "audio/")) or content_type in _VAGUE
+def media_facts(store: ObjectStore, bucket: str, key: str, size: int) -> MediaFacts | None:
+    """The facts of an object that is there, in SECONDS at most; None when there are none to be had. Never raises."""
+    return facts(size, lambda start, count: store.read(bucket, key, start, count))
 
 
-class Probe:
-    """A look into an object, by a process that is started early, so that it is ready when the object is."""
-
-    def __init__(self, size: int, process: "subprocess.Popen[bytes] | None") -> None:
-        self._size = size
-        self._process = process
-
-    def facts(self, read: Read) -> MediaFacts | None:
-        """What it finds, in SECONDS at most; None when there is nothing to be found."""
-        if self._process is None:
-            return None
-        began = time.monotonic()
-        answer = _Answer(self._process, _Blocks(read, self._size))
-        thread = threading.Thread(target=answer.run, name="probe", daemon=True)  # a store may hang: it is left behind
-        thread.start()
-        thread.join(SECONDS)
-        log("debug", "looked into the file", seconds=round(time.monotonic() - began, 3))
-        return facts_of(answer.tracks)
+def facts(size: int, read: Read) -> MediaFacts | None:
+    """As media_facts, of what `read` gives."""
+    began = time.monotonic()
+    look = _Look(_Blocks(read, size))
+    thread = threading.Thread(target=look.run, name="probe", daemon=True)  # a store may hang: it is left behind
+    thread.start()
+    thread.join(SECONDS)
+    look.end()
+    log("debug", "looked into the file", seconds=round(time.monotonic() - began, 3))
+    return facts_of(look.tracks)
 
 
-@contextmanager
-def opened(size: int, content_type: str) -> Iterator[Probe]:
-    """A probe for an object of that size and type. Its process ends with the block."""
-    process = _start(size) if probed(content_type) else None
-    try:
-        yield Probe(size, process)
-    finally:
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with suppress(OSError):  # what was still to be written to a process that is no more
-                        pipe.close()
+def like_media(head: bytes) -> bool:
+    """Whether a file that begins so may be media."""
+    packets = len(head) > 376 and head[0] == head[188] == head[376] == 0x47  # ISO/IEC 13818-1
+    stamped = len(head) > 388 and head[4] == head[196] == head[388] == 0x47  # the same with time stamps (BDAV)
+    frames = head[:1] == b"\xff" and head[1:2] >= b"\xe0"  # MPEG audio, ADTS
+    return packets or stamped or frames or head[4:8] in _BOXES or head.startswith(_STARTS)
 
 
-def reading(store: ObjectStore, bucket: str, key: str) -> Read:
-    """How the bytes of an object are read."""
-    return lambda start, count: store.read(bucket, key, start, count)
-
-
-def _start(size: int) -> "subprocess.Popen[bytes] | None":
+def _start(size: int) -> "subprocess.Popen[bytes]":
     argv = [sys.executable, "-I", str(SCRIPT), str(size)]
     pipe = subprocess.PIPE
-    try:
-        # Nothing of ours: no environment, no open file, the standard library and pymediainfo alone.
-        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env={}, cwd="/")  # noqa: S603 - our own script
-    except OSError as error:
-        log("warning", "no process to look into the file", error=error.strerror)
-        return None
+    # Nothing of ours: no environment, no open file, the standard library and pymediainfo alone.
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env={}, cwd="/")  # noqa: S603 - our own script
 
 
 @dataclass(slots=True)
@@ -117,20 +97,37 @@ class _Blocks:
 
 
 @dataclass(slots=True)
-class _Answer:
-    """The talk with the process."""
+class _Look:
+    """The talk with the process that looks."""
 
-    process: "subprocess.Popen[bytes]"
     blocks: _Blocks
     tracks: Any = None
+    process: "subprocess.Popen[bytes] | None" = None
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Gives it what it asks for until it has its answer, or ends, or breaks off."""
-        source, sink = self.process.stdout, self.process.stdin
-        if source is None or sink is None:
-            return
+        """Starts it and gives it what it asks for until it has its answer, or ends, or breaks off."""
         try:
-            while line := source.readline(LINE):
+            if like_media(self.blocks.take(0, BLOCK)):
+                self.process = _start(self.blocks.size)
+                if not self.ended.is_set():
+                    self._talk(self.process)
+        except (OSError, ValueError, RecursionError, WorkError) as error:
+            log("info", "the file was not looked into to the end", error=type(error).__name__)
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """Ends the process."""
+        self.ended.set()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def _talk(self, process: "subprocess.Popen[bytes]") -> None:
+        with process:
+            source, sink = process.stdout, process.stdin
+            while source and sink and (line := source.readline(LINE)):
                 word, _, rest = line.partition(b" ")
                 if word == b"J":
                     self.tracks = json.loads(rest)
@@ -139,5 +136,3 @@ class _Answer:
                 found = self.blocks.take(start, count)
                 sink.write(len(found).to_bytes(NUMBER, "big") + found)
                 sink.flush()
-        except (OSError, ValueError, WorkError) as error:
-            log("info", "the file was not looked into to the end", error=type(error).__name__)

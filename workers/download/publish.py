@@ -3,7 +3,7 @@
 from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.store import ObjectStore
-from workers.download.probe import opened, reading
+from workers.download.probe import media_facts
 from workers.download.record import Record, write_record
 from workers.download.sink import Sink
 
@@ -18,16 +18,14 @@ def publish(store: ObjectStore, sink: Sink) -> Artifact:
         raise WorkError(Reason.INTERNAL_ERROR, "A download ended without a source; please report it.")
     digests, size = sink.digests.values(), sink.have
     record = Record(target.transfer, target.uid, target.work, size, digests, sink.content_type, source)
-    with opened(size, sink.content_type) as probe:
-        sink.seal()
-        write_record(store, target, record)
-        sink.finish()
-        media = probe.facts(reading(store, target.bucket, target.key))
+    sink.seal()
+    write_record(store, target, record)
+    sink.finish()
     return Artifact(
         bucket=target.bucket,
         key=target.key,
         size=size,
         sha256=digests["sha256"],
         content_type=sink.content_type,
-        media=media,
+        media=media_facts(store, target.bucket, target.key, size),
     )

@@ -24,7 +24,11 @@ from workers.download.sink import Target
 MIB: Final = 1024 * 1024
 PARTS: Final = 10_000
 """Parts an upload may have, in S3."""
+LEAST_BYTES: Final = 5 * MIB
+"""The least an S3 takes for a part that is not the last."""
 PART_BYTES: Final = 8 * MIB
+SMALL_PARTS: Final = 256
+"""Parts that a file is made of at least, within these bounds: what a kill loses, some parts, is little of the file."""
 GROWS_AFTER: Final = 1500
 MOST_BYTES: Final = 128 * MIB
 KEEP_SECONDS: Final = 3.0
@@ -38,7 +42,8 @@ def part_bytes(number: int, length: int | None) -> int:
     """
     if length is not None:
         needed = -(-length // (PARTS - 1))
-        return max(PART_BYTES, -(-needed // MIB) * MIB)
+        small = max(LEAST_BYTES, min(PART_BYTES, length // SMALL_PARTS))
+        return max(small, -(-needed // MIB) * MIB)
     return min(MOST_BYTES, PART_BYTES << min(8, (number - 1) // GROWS_AFTER))
 
 
@@ -173,6 +178,7 @@ class Upload:
             )
         if self._upload_id is None:
             self._upload_id = self._start()
+        self._flight.room(self._filled)
         put = partial(self._store.put_part, bucket, key, self._upload_id, number, self._take())
         self._flight.send(put, self.have, self.digests.states())
 

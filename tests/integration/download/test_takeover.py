@@ -12,7 +12,7 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from tests.integration.download.conftest import Place
 from tests.support.downloads import make_order
 from tests.support.seaweed import S3Server
-from workers.download import claim, upload
+from workers.download import claim
 from workers.download.claim import NOTES, TakenOver
 from workers.download.digest import Digests
 from workers.download.publish import publish
@@ -30,8 +30,7 @@ KEY = "films/clip.bin"
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "PART_BYTES", PART)
-    monkeypatch.setattr(claim, "NOTE_BYTES", 1)
+    monkeypatch.setattr(claim, "NOTE_PARTS", 1)
 
 
 @pytest.fixture

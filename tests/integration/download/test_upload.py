@@ -14,7 +14,7 @@ import pytest
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.download.conftest import Place
 from tests.support.downloads import fetch, make_order
-from tests.support.kills import Sizes, killed_at
+from tests.support.kills import killed_at
 from tests.support.origin import File, Origin
 from tests.support.seaweed import S3Server
 from workers.download import claim, upload
@@ -30,7 +30,6 @@ MIB = 1024 * 1024
 PART = 5 * MIB
 """The least an S3 takes."""
 CONTENT = random.Random(21).randbytes(4 * PART + 4321)  # noqa: S311 - the same bytes in each run
-SIZES = Sizes(PART, 1)
 SOURCE = Source("u" * 64, '"v1"', None, len(CONTENT))
 WANTED = Wanted("sha512", hashlib.sha512(CONTENT).hexdigest())
 KEY = "films/clip.bin"
@@ -38,8 +37,8 @@ KEY = "films/clip.bin"
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "PART_BYTES", SIZES.part)
-    monkeypatch.setattr(claim, "NOTE_BYTES", SIZES.note)
+    monkeypatch.setattr(upload, "PART_BYTES", PART)
+    monkeypatch.setattr(claim, "NOTE_PARTS", 1)
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ async def test_a_kill_at_any_call_of_the_store_costs_no_byte_twice_that_was_note
         number += 1
         key = f"films/{number}.bin"
         order = make_order(url, place.store, bucket=place.bucket, key=key, head={"uid": f"u-{number}"})
-        killed, calls = killed_at(order, tmp_path, number, SIZES)
+        killed, calls = killed_at(order, tmp_path, number)
         seen |= set(calls)
         origin.seen.clear()
         again = make_order(url, place.store, bucket=place.bucket, key=key, head={"uid": f"u-{number}", "attempt": 2})
@@ -130,7 +129,7 @@ def test_the_next_process_goes_on_after_the_last_part(place: Place) -> None:
 def test_parts_of_another_size_are_not_gone_on_from(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor are those of a version that makes larger parts: all but the last must be of one size."""
     given_up(place)
-    monkeypatch.setattr(upload, "PART_BYTES", PART + MIB)
+    monkeypatch.setattr(upload, "LEAST_BYTES", PART + MIB)
     assert open_upload(place, attempt=2).have == 0
     assert place.leftovers() == []
 
