@@ -19,7 +19,7 @@ def context_files(repository: Path) -> list[Path]:
     """
     dockerfile = repository / "Dockerfile"
     if not dockerfile.is_file():
-        raise ClusterError(f"{dockerfile} is missing: it holds the targets operator, download and transcode")
+        raise ClusterError(f"{dockerfile} is missing: it holds the targets of the images")
     found = {dockerfile}
     if (repository / ".dockerignore").is_file():
         found.add(repository / ".dockerignore")

@@ -11,6 +11,8 @@ CHART: Final = Path(__file__).parents[2] / "charts" / "narwhal"
 NAMESPACE: Final = "narwhal-system"
 RELEASE: Final = "narwhal"
 SECONDS: Final = 120
+SWARM_HOST: Final = "swarm.media.svc"
+"""Of swarm.py: a download may reach it by its name, the origin by its address."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,6 @@ def values(images: dict[str, str], networks: list[str]) -> dict[str, Any]:
     }
     return {
         "images": {"registry": "localhost", "pullPolicy": "Never", **named},
-        "download": {"allowedNetworks": networks},
+        "download": {"allowedNetworks": networks, "allowedHosts": [SWARM_HOST]},
         "operator": {"logLevel": "debug", "extraEnv": [{"name": "NARWHAL_BACKOFF_SCALE", "value": "0.1"}]},
     }

@@ -10,7 +10,6 @@ MARK: Final = "narwhal.dev/e2e"
 """Label of the tests' namespaces."""
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 USER: Final = 65532
-ORIGIN_SCRIPT: Final = Path(__file__).with_name("origin.py")
 SMALL: Final[dict[str, Any]] = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "768Mi"}}
 """Resources of a worker: many run at once on two CPUs."""
 TWO_RUNGS: Final[dict[str, Any]] = {
@@ -61,24 +60,35 @@ def alias(name: str, target: str) -> Object:
 
 def origin(image: str) -> list[Object]:
     """The HTTP origin of origin.py, on port 80."""
-    labels = {"app": "origin"}
-    script = {"metadata": {"name": "origin"}, "data": {"origin.py": ORIGIN_SCRIPT.read_text()}}
-    service = {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}
-    template = {"metadata": {"labels": labels}, "spec": _origin_pod(image)}
+    return _served("origin", image, {80: 8080})
+
+
+def swarm(image: str) -> list[Object]:
+    """The tracker and seeder of swarm.py: HTTP on port 80, peers on 6881."""
+    return _served("swarm", image, {80: 8080, 6881: 6881})
+
+
+def _served(name: str, image: str, ports: dict[int, int]) -> list[Object]:
+    """A script beside this file, in a pod behind a Service."""
+    labels, script = {"app": name}, f"{name}.py"
+    data = {script: Path(__file__).with_name(script).read_text()}
+    listed = [{"name": f"p{port}", "port": port, "targetPort": target} for port, target in ports.items()]
+    template = {"metadata": {"labels": labels}, "spec": _script_pod(name, image)}
     deployment = {"selector": {"matchLabels": labels}, "template": template}
+    service = {"selector": labels, "ports": listed}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", **script},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "origin"}, "spec": service},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "origin"}, "spec": deployment},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": service},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": deployment},
     ]
 
 
-def _origin_pod(image: str) -> dict[str, Any]:
+def _script_pod(name: str, image: str) -> dict[str, Any]:
     container = {
-        "name": "origin",
+        "name": name,
         "image": image,
         "imagePullPolicy": "Never",
-        "command": ["python3", "/script/origin.py", "/data", "8080"],
+        "command": ["python3", f"/script/{name}.py", "/data", "8080"],
         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -98,5 +108,5 @@ def _origin_pod(image: str) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "script", "configMap": {"name": "origin"}}],
+        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "script", "configMap": {"name": name}}],
     }

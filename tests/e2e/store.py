@@ -44,6 +44,14 @@ class Bucket:
         """Multipart uploads of a key that are neither completed nor aborted; MinIO lists them by whole key only."""
         return [upload.object_name for upload in self.client._list_multipart_uploads(self.name, prefix=key).uploads]
 
+    def parts(self, key: str) -> int:
+        """Bytes in the parts of the multipart uploads of a key."""
+        total = 0
+        for upload in self.client._list_multipart_uploads(self.name, prefix=key).uploads:
+            found = self.client._list_parts(self.name, key, upload.upload_id or "").parts
+            total += sum(part.size or 0 for part in found)
+        return total
+
     def read(self, key: str) -> bytes:
         """An object's content."""
         answer = self.client.get_object(self.name, key)

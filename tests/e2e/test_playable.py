@@ -1,8 +1,6 @@
 """From apply to a ladder that plays, as a user watches it, on two makes of S3."""
 
 import re
-import socket
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -11,7 +9,7 @@ from tests.e2e.kube import condition, is_true
 from tests.e2e.manifests import SMALL, download, transcode
 from tests.e2e.store import Bucket
 from tests.e2e.world import END_SECONDS, World, storage_secret
-from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server, seaweed
+from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server
 
 pytestmark = pytest.mark.cluster
 
@@ -93,18 +91,6 @@ def test_a_pod_of_ours_is_confined(lines: list[str], world: World) -> None:
     for pod in pods:
         assert pod["spec"]["automountServiceAccountToken"] is False
         assert all(item["securityContext"]["readOnlyRootFilesystem"] for item in pod["spec"]["containers"])
-
-
-@pytest.fixture
-def seaweedfs(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """SeaweedFS on this machine, at the address the nodes see of it."""
-    nodes = world.kube.all("", "nodes")
-    node = next(item["address"] for item in nodes[0]["status"]["addresses"] if item["type"] == "InternalIP")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as towards:
-        towards.connect((node, 9))  # sends nothing: asks the routing table
-        address: str = towards.getsockname()[0]
-    with seaweed(tmp_path_factory.mktemp("seaweedfs"), address) as server:
-        yield server
 
 
 def test_another_make_of_store_serves_as_well(world: World, seaweedfs: S3Server) -> None:

@@ -1,5 +1,6 @@
 """Every file of config/samples, applied as it is, comes to the end it is there to show."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ import yaml
 from tests.e2e.kube import Object, is_true
 from tests.e2e.store import Bucket
 from tests.e2e.world import MEDIA, World
+from tests.support.swarm import make_torrent
 
 pytestmark = pytest.mark.cluster
 
@@ -36,9 +38,13 @@ def name_of(item: Object) -> str:
 
 
 @pytest.fixture(scope="module")
-def applied(world: World) -> World:
-    """All samples at once; the origin has the film they fetch."""
-    world.serve("bbb.mp4", world.files.clip.read_bytes())
+def applied(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """All samples at once; the origin has the film they fetch, its digest, and a torrent that the origin itself serves."""
+    clip = world.files.clip.read_bytes()
+    film = world.serve("bbb.mp4", clip)
+    world.serve("SHA256SUMS", f"{hashlib.sha256(clip).hexdigest()}  bbb.mp4\n".encode())
+    torrent = make_torrent(tmp_path_factory.mktemp("torrent"), {"bbb.mp4": clip}, web_seeds=[film])
+    world.serve("bbb.torrent", torrent.data)
     world.bucket("media")
     world.kube.run("apply", "--filename", str(SAMPLES))
     return world

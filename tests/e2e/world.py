@@ -65,6 +65,16 @@ class World:
             assert answer.status == 201
         return f"{ORIGIN}/{path}"
 
+    def open(self, path: str) -> None:
+        """Has the origin let go of a file under held/."""
+        request = urllib.request.Request(f"{self.origin}/open/{path}", method="POST")  # noqa: S310 - http, see origin
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310 - as above
+
+    def sent(self, path: str) -> int:
+        """Bytes of a file under held/ that the origin has sent in all."""
+        with urllib.request.urlopen(f"{self.origin}/sent/{path}", timeout=60) as answer:  # noqa: S310 - as above
+            return int(answer.read())
+
     def until(self, namespace: str, kind: str, name: str, condition: str, seconds: float = END_SECONDS) -> Object:
         """The status once a condition is True; fails at once when the work has ended another way."""
 

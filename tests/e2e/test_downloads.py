@@ -1,0 +1,172 @@
+"""Downloads that are interrupted at their half: what is stored is not fetched again, whatever goes, on two makes of S3."""
+
+import hashlib
+import random
+from typing import Any, Final
+
+import pytest
+
+from tests.e2e.kube import Object, condition, is_true
+from tests.e2e.manifests import download
+from tests.e2e.store import Bucket
+from tests.e2e.world import SECRET_KEY, World, storage_secret
+from tests.support.processes import until
+from tests.support.seaweed import ACCESS_KEY, S3Server
+from tests.support.seaweed import SECRET_KEY as WEED_KEY
+from workers.download.upload import part_bytes
+
+pytestmark = pytest.mark.cluster
+
+NS: Final = "downloads"
+DLJ: Final = "downloadjob"
+SIZE: Final = 32 * 1024 * 1024 + 12_345
+PART: Final = part_bytes(1, SIZE)
+"""Of a multipart upload, for files of this size."""
+HALF: Final = SIZE // 2
+CONNECTIONS: Final = 4
+STEP_SECONDS: Final = 60.0
+MINIO: Final = "narwhal-storage"
+SEAWEEDFS: Final = "seaweedfs"
+LOST: Final = ("lost-minio", "lost-seaweedfs")
+JOBS: Final = {"lost-minio": MINIO, "lost-seaweedfs": SEAWEEDFS, "drained": MINIO, "diskless": MINIO}
+"""Downloads that are interrupted, each with the Secret of its store."""
+
+
+def content(name: str) -> bytes:
+    """Bytes of a film that is none, the same in each run; they begin as an MP4 does."""
+    return b"\0\0\0\x18ftypisom" + random.Random(name).randbytes(SIZE - 12)  # noqa: S311 - the same bytes in each run
+
+
+@pytest.fixture(scope="module")
+def minio(world: World) -> Bucket:
+    """The bucket of the namespace."""
+    world.namespace(NS)
+    return world.bucket(NS)
+
+
+@pytest.fixture(scope="module")
+def buckets(world: World, minio: Bucket, seaweedfs: S3Server) -> dict[str, Bucket]:
+    """A bucket of each make of store, by the Secret that names the store."""
+    world.kube.apply(seaweedfs_secret(seaweedfs), namespace=NS)
+    return {MINIO: minio, SEAWEEDFS: Bucket(seaweedfs.client, NS).make()}
+
+
+@pytest.fixture(scope="module")
+def halves(world: World, buckets: dict[str, Bucket]) -> dict[str, Object]:
+    """Downloads that their origin holds at their half, all of which is stored but for the part that is not full."""
+    for name, secret in JOBS.items():
+        url = world.serve(path_of(name), content(name))
+        to = {"bucket": NS, "key": key_of(name), "storageRef": {"name": secret}}
+        world.kube.apply(download(NS, name, url, destination=to, connections=CONNECTIONS, stallTimeout="10m"))
+    for name, secret in JOBS.items():
+
+        def stored(name: str = name, bucket: Bucket = buckets[secret]) -> bool:
+            return world.sent(path_of(name)) == HALF and bucket.parts(key_of(name)) >= HALF // PART * PART
+
+        until(stored, STEP_SECONDS, f"half of {name} is stored")
+        assert key_of(name) not in buckets[secret].objects()
+    return {name: world.kube.get(NS, DLJ, name) for name in JOBS}
+
+
+@pytest.fixture(scope="module")
+def killed(world: World, halves: dict[str, Object]) -> dict[str, Object]:
+    """Those whose pods were killed without grace, on each make of store; their origin lets go."""
+    for name in LOST:
+        (pod,) = world.kube.pods_of(halves[name])
+        world.kube.kill(NS, pod["metadata"]["name"])
+        world.open(path_of(name))
+    return halves
+
+
+def path_of(name: str) -> str:
+    """Where a file is on the origin."""
+    return f"held/{name}.mp4"
+
+
+def key_of(name: str) -> str:
+    """Where it goes in the bucket."""
+    return f"sources/{name}.mp4"
+
+
+def seaweedfs_secret(server: S3Server) -> Object:
+    """The Secret of SeaweedFS."""
+    keys = {"endpoint": server.endpoint, "accessKeyId": ACCESS_KEY, "secretAccessKey": WEED_KEY}
+    return storage_secret(SEAWEEDFS, **keys)
+
+
+def assert_whole(world: World, bucket: Bucket, name: str) -> None:
+    """The download ends with the right bytes, at most one part a connection of them fetched twice."""
+    status = world.until(NS, DLJ, name, "Complete")
+    wanted = content(name)
+    found = bucket.read(key_of(name))
+    assert hashlib.sha256(found).digest() == hashlib.sha256(wanted).digest()
+    assert status["artifact"]["sha256"] == hashlib.sha256(wanted).hexdigest()
+    assert world.sent(path_of(name)) - SIZE <= CONNECTIONS * PART
+    assert world.sent(path_of(name)) < SIZE + HALF, "it began anew"
+    assert bucket.uploads(key_of(name)) == []
+    assert (status["failures"], status["progress"]["percent"]) == (0, 100)
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_pod_costs_at_most_a_part_a_connection(
+    world: World, buckets: dict[str, Bucket], killed: dict[str, Object], name: str
+) -> None:
+    """Killed without grace at its half: the next pod goes on from the parts in the store, and nobody is blamed."""
+    assert_whole(world, buckets[JOBS[name]], name)
+
+
+def test_a_drained_node_is_waited_for(world: World, minio: Bucket, halves: dict[str, Object]) -> None:
+    """Cordon and evict: the pod ends Cancelled, its follower waits for a node, and goes on where it was."""
+    name = "drained"
+    (pod,) = world.kube.pods_of(halves[name])
+    node = pod["spec"]["nodeName"]
+    selector = f"--pod-selector=narwhal.dev/uid={halves[name]['metadata']['uid']}"
+    try:
+        world.kube.run("drain", node, selector, "--delete-emptydir-data", "--timeout=60s", timeout=70)
+        until(lambda: waiting(world, name), STEP_SECONDS, "the next pod waits for a node")
+    finally:
+        world.kube.run("uncordon", node)
+    world.open(path_of(name))
+    assert_whole(world, minio, name)
+
+
+def waiting(world: World, name: str) -> bool:
+    """Whether the status says that no node takes the pod."""
+    said = condition(world.kube.status(NS, DLJ, name), "Reconciling").get("message", "")
+    return "unschedulable" in said.lower() or "nodes are available" in said
+
+
+def test_a_wrong_secret_is_told_and_once_mended_it_goes_on(world: World, minio: Bucket) -> None:
+    """The reason names what to mend while it waits; nothing but the Secret is touched, and the job completes."""
+    name, secret = "mended", "wrong-for-now"
+    url = world.serve(path_of(name), content(name))
+    world.open(path_of(name))
+    world.kube.apply(storage_secret(secret, secretAccessKey="no-such-key"), namespace=NS)
+    to: dict[str, Any] = {"bucket": NS, "key": key_of(name), "storageRef": {"name": secret}}
+    world.kube.apply(download(NS, name, url, destination=to, backoffLimit=20))
+    until(lambda: ready_reason(world, name) == "StoreAccessDenied", STEP_SECONDS, "the wrong Secret is told")
+    assert world.sent(path_of(name)) == 0
+    world.kube.apply(storage_secret(secret, secretAccessKey=SECRET_KEY), namespace=NS)
+    status = world.until(NS, DLJ, name, "Complete")
+    ends = [attempt.get("reason") for attempt in status["attempts"]]
+    assert ends[-1] == "Completed"
+    assert set(ends[:-1]) == {"StoreAccessDenied"}
+    assert minio.read(key_of(name)) == content(name)
+
+
+def ready_reason(world: World, name: str) -> str:
+    """Why it is not Ready."""
+    found = condition(world.kube.status(NS, DLJ, name), "Ready")
+    assert not is_true(world.kube.status(NS, DLJ, name), "Failed"), found
+    reason: str = found.get("reason", "")
+    return reason
+
+
+def test_no_download_asks_for_a_disk(world: World, minio: Bucket, halves: dict[str, Object]) -> None:
+    """No claim is made, and no pod mounts one: the bytes go straight to the store."""
+    (pod,) = world.kube.pods_of(halves["diskless"])
+    kinds = {kind for volume in pod["spec"]["volumes"] for kind in volume if kind != "name"}
+    assert kinds == {"downwardAPI", "emptyDir", "secret"}
+    assert world.kube.all(NS, "persistentvolumeclaims") == []
+    world.open(path_of("diskless"))
+    assert_whole(world, minio, "diskless")
