@@ -39,11 +39,11 @@ class Reconciler:
     clock: Callable[[], datetime]
     seen: Callable[[Observed | None, Key], None] = lambda _observed, _key: None  # whoever follows what passes see
     _written: dict[Key, set[str]] = field(default_factory=dict)
-    _untold: set[Key] = field(default_factory=set)
+    _untold: dict[Key, float] = field(default_factory=dict)  # until when words may wait, by the monotonic clock
 
     async def handle(self, key: Key, causes: frozenset[str]) -> None:
-        """One pass, unless all that brought the key here is what its last pass wrote itself."""
-        if causes <= self._written.get(key, set()):
+        """One pass, unless all that brought the key here is what its last pass wrote itself, or a turn is planned."""
+        if causes <= self._written.get(key, set()) or monotonic() < self._untold.get(key, 0.0):
             return
         began, result = monotonic(), "done"
         try:
@@ -69,7 +69,7 @@ class Reconciler:
         self.seen(observed, key)
         if observed is None:
             self._written.pop(key, None)
-            self._untold.discard(key)
+            self._untold.pop(key, None)
             self.queue.schedule(key, None)
             return
         decide = DECIDE[key.kind]
@@ -84,10 +84,10 @@ class Reconciler:
             await execution.act(plan)
         _note_actions(key, plan)
         if plan.actions and len(self.queue) > _BURST and key not in self._untold:
-            self._untold.add(key)
-            self.queue.add_after(key, _WORDS_LATER)
+            self._untold[key] = monotonic() + _WORDS_LATER
+            self.queue.schedule(key, _WORDS_LATER)
             return
-        self._untold.discard(key)
+        self._untold.pop(key, None)
         await execution.tell(plan)
         tally.note(key, observed.resource.status, plan.status)
         self.queue.schedule(key, plan.requeue_after)
