@@ -17,9 +17,9 @@ LEAST_BYTES: Final = 256 * KIB
 CHUNK_LEAST: Final = MIB
 CHUNK_MOST: Final = 4 * MIB
 CHUNK_SECONDS: Final = 4.0
-WINDOW_LEAST: Final = 24 * MIB
+WINDOW_LEAST: Final = 16 * MIB
 WINDOW_MOST: Final = 48 * MIB
-WINDOW_SHARE: Final = 40
+WINDOW_SHARE: Final = 64
 """The window is this part of the file within its bounds: a kill then loses some percent of it, whatever its size."""
 
 
@@ -50,7 +50,7 @@ def chunk_bytes(length: int, lanes: int, rate: float | None) -> int:
     In a small file each lane gets two at least, so that all have something to do.
     """
     wanted = CHUNK_MOST if rate is None else int(rate * CHUNK_SECONDS)
-    share = min(2 * window_bytes(length) // (3 * lanes), length // (2 * lanes))
+    share = min(3 * window_bytes(length) // (4 * lanes), length // (2 * lanes))
     return max(LEAST_BYTES, min(max(CHUNK_LEAST, min(CHUNK_MOST, wanted)), share))
 
 

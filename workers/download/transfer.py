@@ -18,7 +18,7 @@ from workers.download.spans import Spans
 
 T = TypeVar("T")
 
-BLOCK_BYTES: Final = 4 * 1024 * 1024
+BLOCK_BYTES: Final = 2 * 1024 * 1024
 """Bytes handed to the sink at once: few enough to hold two of, many enough that the hand-over costs nothing."""
 BLOCK_SECONDS: Final = 0.25
 """Longest time bytes of a slow source are held back from the sink."""
