@@ -13,6 +13,7 @@ from tests.support.downloads import fetch
 from tests.support.origin import Exchange, Handler, Origin
 from tests.support.swarm import Seeder, Tracker, make_torrent
 
+CLIP = Path(__file__).parents[2] / "data" / "big-buck-bunny.mp4"
 FILM = content(1, 3_000_001)
 SHOW = {"show/S1/e1.mkv": content(2, 1_500_000), "show/S1/e1.srt": b"1\n00:00\nhello\n", "show/S2/e1.mkv": FILM}
 
@@ -54,6 +55,23 @@ async def test_a_torrent_file_may_be_an_object(place: Place, tracker: Tracker, t
     assert ended.reason is Reason.COMPLETED, ended.message
     assert place.objects()["films/x"] == FILM
     assert "\nnarwhal_torrent_received_bytes_total 3.000001e+06\n" in ended.metrics
+
+
+async def test_an_artifact_says_what_its_main_file_is(place: Place, tracker: Tracker, tmp_path: Path) -> None:
+    """Container, duration and streams, as of a download over HTTP; also when the objects are there already."""
+    torrent = make_torrent(tmp_path / "seed", {"s/clip.mp4": CLIP.read_bytes(), "s/notes.txt": b"hello"}, [tracker.url])
+    order = place.order({"magnet": torrent.magnet(tracker.url)})
+    with Seeder(torrent, [tracker.url]):
+        first = await fetch(order, tmp_path / "one")
+    again = await fetch(order, tmp_path / "two")
+
+    for ended in (first, again):
+        assert ended.artifact is not None
+        assert ended.artifact.key == "films/x/clip.mp4"
+        assert ended.artifact.media is not None
+        assert ended.artifact.media.duration_seconds == pytest.approx(5.3, abs=0.2)
+        assert len(ended.artifact.media.streams) == 2
+    assert "there already" in again.message
 
 
 @pytest.mark.parametrize(

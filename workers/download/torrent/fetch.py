@@ -12,6 +12,7 @@ from workers.common.store import ObjectStore
 from workers.download.checksum import wanted_digest
 from workers.download.client import Client, Rules
 from workers.download.netguard import Policy
+from workers.download.probe import media_facts
 from workers.download.torrent.addresses import Places, judged_places
 from workers.download.torrent.engine import Engine, Job
 from workers.download.torrent.keep import open_keep
@@ -46,7 +47,9 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     room = Room(store, order.destination.bucket, order.head.uid, origin.name)
     known = await asyncio.to_thread(_known, room, order, origin)
     if known is not None:
-        return Result(message="All objects of the torrent are there already.", artifact=known)
+        return Result(
+            message="All objects of the torrent are there already.", artifact=await _looked_into(store, known)
+        )
     places = await judged_places(origin.places, policy, discovery=order.peer_discovery and order.proxy is None)
 
     def tell(phase: str, progress: DownloadProgress | None) -> None:
@@ -55,7 +58,15 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     keep = await asyncio.to_thread(open_keep, store, room, context.scratch, order.scratch_bytes)
     stop = Event()
     job = Job(order, source, origin, places, policy, keep, wanted, tell, stop, context.metrics)
-    return _result(await _run(job), order, places)
+    made = await _run(job)
+    artifact = await _looked_into(store, artifact_of(order.destination.bucket, made))
+    return Result(message=_message(made, order, places), artifact=artifact)
+
+
+async def _looked_into(store: ObjectStore, artifact: Artifact) -> Artifact:
+    """The artifact with what its main object is."""
+    media = await asyncio.to_thread(media_facts, store, artifact.bucket, artifact.key, artifact.size)
+    return artifact.model_copy(update={"media": media})
 
 
 async def _run(job: Job) -> tuple[Made, ...]:
@@ -82,8 +93,7 @@ def _known(room: Room, order: DownloadOrder, origin: Origin) -> Artifact | None:
     return artifact_of(room.bucket, [made[entry.key] for entry in record.files])
 
 
-def _result(made: Sequence[Made], order: DownloadOrder, places: Places) -> Result:
-    artifact = artifact_of(order.destination.bucket, made)
+def _message(made: Sequence[Made], order: DownloadOrder, places: Places) -> str:
     what = f"{len(made)} files of the torrent are" if len(made) > 1 else "The file of the torrent is"
     refused = f" Places that were refused: {len(places.refused)}; {places.refused[0].message}" if places.refused else ""
-    return Result(message=f"{what} in {order.destination.bucket}.{refused}", artifact=artifact)
+    return f"{what} in {order.destination.bucket}.{refused}"
