@@ -13,10 +13,11 @@ import aiohttp
 from yarl import URL
 
 from narwhal_operator.contract.outcome import Reason, WorkError
+from workers.common.metrics import Counter, Metrics
 from workers.common.tls import trusting
 from workers.download.errors import source_errors
 from workers.download.netguard import Policy, parse
-from workers.download.resolver import LOOKUP_SECONDS, JudgingResolver, Lookup, lookup, open_socket
+from workers.download.resolver import LOOKUP_SECONDS, AddressInfo, JudgingResolver, Lookup, lookup, open_socket
 from workers.download.rules import Headers, SourceError
 
 REDIRECTS: Final = 5
@@ -24,6 +25,7 @@ CONNECT_SECONDS: Final = 30.0
 READ_BYTES: Final = 1024 * 1024
 """What the client reads ahead: large blocks are three times as fast as its default of 64 KiB."""
 IDLE_SECONDS: Final = 0.5
+CONNECTIONS: Final = Counter("narwhal_download_connections", "Connections opened to sources, or to the proxy.")
 USER_AGENT: Final = "narwhal-download/0.1"
 SPARE_CONNECTIONS: Final = 4
 """Beside those of the lanes: one that is being given up does not hold up the next."""
@@ -107,8 +109,9 @@ def parsed_url(text: str) -> URL:
 class Client:
     """One session: its connections are kept and used again. An async context manager."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, metrics: Metrics | None = None) -> None:
         self._rules = rules
+        self._metrics = metrics or Metrics()
         self._tls: SSLContext | None = None
 
     async def __aenter__(self) -> Self:
@@ -117,7 +120,7 @@ class Client:
         connector = aiohttp.TCPConnector(
             resolver=JudgingResolver(dialled, rules.look),
             use_dns_cache=False,  # each connection is judged by what its name is then
-            socket_factory=partial(open_socket, dialled),
+            socket_factory=partial(self._open, dialled),
             limit=rules.connections + SPARE_CONNECTIONS,
         )
         connect = min(CONNECT_SECONDS, max(rules.stall_seconds, 1.0))
@@ -135,6 +138,11 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+
+    def _open(self, policy: Policy, info: AddressInfo) -> socket.socket:
+        found = open_socket(policy, info)
+        self._metrics.add(CONNECTIONS)
+        return found
 
     @asynccontextmanager
     async def request(

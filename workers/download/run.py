@@ -50,7 +50,7 @@ async def run(order: DownloadOrder, context: Context) -> Result:
     if source is None:
         raise WorkError(Reason.NOT_SUPPORTED, "This version fetches over HTTP only; use spec.source.http.")
     context.report(phase="Connecting")
-    async with Client(_rules(order, source)) as client:
+    async with Client(_rules(order, source), context.metrics) as client:
         wanted = await wanted_digest(client, order.spec.checksum, source.urls, place.key)
         artifact = await known_artifact(client, store, order, wanted)
         if artifact is not None:

@@ -35,14 +35,16 @@ _TEXT: Final = frozenset({*range(0x20, 0x7F), *b"\t\n\r\x0c\x1b", *range(0x80, 0
 def refuse_page(head: bytes, declared: str, key: str, where: str) -> None:
     """Raises WorkError(SourceNotMedia) when the first bytes are a page, or text that is not meant to be the file.
 
-    Text is refused where the key says media and the source itself declares text: what a film is, the transcoder judges.
+    Text is refused where the key says media and the source itself declares text, or where it is XML or JSON: what a
+    film is, the transcoder judges.
     """
     suffix = PurePosixPath(key).suffix.lower()
     if suffix in _PAGES:
         return
     page = _HTML.match(head) or (_XML.match(head) and _XML_ERROR.search(head))
     says_text = declared.strip().lower().startswith(("text/", "application/json", "application/problem+json"))
-    if page or (suffix in _MEDIA and says_text and _is_text(head)):
+    marked = head.lstrip(b"\xef\xbb\xbf\t\n\r ")[:1] in {b"{", b"[", b"<"}
+    if page or (suffix in _MEDIA and (says_text or marked) and _is_text(head)):
         what = "a web page" if page else "text"
         raise WorkError(
             Reason.SOURCE_NOT_MEDIA,

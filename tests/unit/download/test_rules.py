@@ -243,3 +243,46 @@ def test_no_206_is_ever_taken_for_other_bytes(have: int, first: int, last: int, 
     assert got.size == last - first + 1
     assert total == 1000
     assert last < 1000
+
+
+PART = Asked("http://origin.example/f", 400, HELD, last=499)
+OPENING = Asked("http://origin.example/f", last=99)
+FOREIGN = Asked("http://origin.example/f", 400, HELD, last=499, foreign=True)
+
+
+def test_a_part_is_asked_for_with_its_end() -> None:
+    """Under the validator where it is known; without one at the very first, and where another mirror's is known only."""
+    assert PART.headers() == {"Range": "bytes=400-499", "If-Range": '"v1"'}
+    assert Asked("x", 0, HELD, last=99).headers() == {"Range": "bytes=0-99", "If-Range": '"v1"'}
+    assert OPENING.headers() == {"Range": "bytes=0-99"}
+    assert FOREIGN.headers() == {"Range": "bytes=400-499"}
+
+
+def test_the_first_part_tells_what_it_is_of() -> None:
+    """Validators and length of the first answer are those the others must have."""
+    got = judge(OPENING, URL, 206, fields(content_range="bytes 0-99/1000", etag='"v1"', content_length="100"))
+    assert got == Piece(0, 100, Source(URL, '"v1"', None, 1000))
+
+
+@pytest.mark.parametrize("content_range", ["bytes 1-99/1000", "bytes 0-99/50", "bytes */1000", "bytes 99-0/1000"])
+def test_a_first_part_that_lies_is_refused(content_range: str) -> None:
+    """Another start, an end beyond the total, none at all."""
+    with pytest.raises(SourceError) as caught:
+        judge(OPENING, URL, 206, fields(content_range=content_range, etag='"v1"'))
+    assert caught.value.reason is Reason.PROTOCOL_VIOLATION
+
+
+def test_of_a_mirror_only_the_length_is_compared() -> None:
+    """Its validators are its own; another length, or none, is another file."""
+    other = judge(FOREIGN, "other", 206, fields(content_range="bytes 400-499/1000", etag='"mirror"'))
+    assert other == Piece(400, 100, Source("other", '"mirror"', None, 1000))
+    for total in ("999", "*"):
+        with pytest.raises(SourceError) as caught:
+            judge(FOREIGN, "other", 206, fields(content_range=f"bytes 400-499/{total}", etag='"v1"'))
+        assert caught.value.reason is Reason.SOURCE_CHANGED
+
+
+def test_a_416_to_a_first_request_is_no_end() -> None:
+    """An empty file, or a server without ranges: nothing is held that could be complete."""
+    with pytest.raises(SourceError):
+        judge(OPENING, URL, 416, fields(content_range="bytes */0"))
