@@ -349,3 +349,16 @@ async def test_the_status_counts_connections(origin: Origin, directory: Place, t
     (mirror,) = told.mirrors
     assert (mirror.host, mirror.state, mirror.failures) == (f"127.0.0.1:{origin.port}", "Active", 0)
     assert mirror.bytes >= len(CONTENT)
+
+
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html></html>", b'{"error": "gone"}', b"1\n00:00:01 --> 00:00:02\n"])
+async def test_any_content_is_taken_where_it_is_meant(
+    body: bytes, origin: Origin, directory: Place, tmp_path: Path
+) -> None:
+    """With expect Any a page, JSON or subtitles are what is asked for; with Media they are no film."""
+    url = origin.serve("/f", File(body, content_type="text/plain"))
+    ended = await fetch(make_order(url, directory.store, key="films/clip.mp4", expect="Any"), tmp_path)
+    assert ended.reason is Reason.COMPLETED
+    assert directory.objects() == {"films/clip.mp4": body}
+    ended = await fetch(make_order(url, directory.store, key="films/other.mp4"), tmp_path)
+    assert ended.reason is Reason.SOURCE_NOT_MEDIA

@@ -61,11 +61,11 @@ def first_byte(origin: Origin) -> int:
     return min(int(text.removeprefix("bytes=").partition("-")[0]) for text in asked)
 
 
-@pytest.fixture
-def killed(origin: Origin, directory: Place, tmp_path: Path) -> Place:
-    """A directory store with a download in it that was killed after some 24 MiB."""
+@pytest.fixture(params=[1, 8])
+def killed(request: pytest.FixtureRequest, origin: Origin, directory: Place, tmp_path: Path) -> Place:
+    """A directory store with a download in it that was killed after some 24 MiB, over one connection or several."""
     url = origin.serve("/f", held_back(GOOD))
-    worker = Worker(make_order(url, directory.store), tmp_path).start()
+    worker = Worker(make_order(url, directory.store, connections=request.param), tmp_path).start()
     until(lambda: checkpoint(directory).get("count", 0) >= STOP - 4 * SLOW_BLOCK, 30, "the checkpoint")
     worker.process.send_signal(signal.SIGKILL)
     code, outcome, _ = worker.wait()
