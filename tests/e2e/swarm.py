@@ -1,7 +1,7 @@
 """A swarm for the cluster: a tracker and a seeder behind one Service. Runs in a pod of the torrent image.
 
 `python3 swarm.py DIRECTORY PORT`. `PUT /files/PATH` keeps a file; `POST /seed/NAME` makes the torrent of the files below
-NAME, seeds it and answers with it. `/announce` names the seeder by the Service's own address, so that a worker needs
+NAME, seeds it and answers with it, as does `GET /NAME.torrent` from then on. `/announce` names the seeder by the Service's own address, so that a worker needs
 leave for that one alone.
 """
 
@@ -32,6 +32,7 @@ class Swarm(ThreadingHTTPServer):
     def __init__(self, root: Path, port: int) -> None:
         super().__init__(("", port), Handler)
         self.root = root
+        self.torrents: dict[str, bytes] = {}
         self.session = lt.session(lt.session_params(cast("lt.settings_pack", SETTINGS)))
 
     def seed(self, name: str) -> bytes:
@@ -45,6 +46,7 @@ class Swarm(ThreadingHTTPServer):
         params.flags = lt.torrent_flags.default_flags & ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
         params.trackers = []
         self.session.add_torrent(params)
+        self.torrents[f"/{name}.torrent"] = data
         return data
 
 
@@ -64,6 +66,9 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self.server.seed(self.path.removeprefix("/seed/")))
 
     def do_GET(self) -> None:
+        if self.path in self.server.torrents:
+            self._answer(self.server.torrents[self.path])
+            return
         here = socket.inet_aton(socket.gethostbyname(HOST)) + PEERS.to_bytes(2, "big")
         found: Any = {b"interval": 2, b"min interval": 1, b"peers": here}
         self._answer(lt.bencode(found))

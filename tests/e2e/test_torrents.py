@@ -107,6 +107,15 @@ def test_a_magnet_link_with_patterns_makes_one_object(world: World, torrent: byt
     assert Bucket(world.store, NS).read("sources/episode") == contents(world)[EPISODE]
 
 
+def test_a_torrent_file_is_fetched_from_a_host_that_the_admin_names(world: World, torrent: bytes) -> None:
+    """Over HTTP from a private address, allowed by its name alone; the digest of the one file that is chosen is checked."""
+    digest = sha256(contents(world)[NOTES])
+    source = {"url": "http://swarm.media.svc/show.torrent", "files": ["**/notes.txt"]}
+    world.kube.apply(of_torrent("notes", source, checksum={"sha256": digest}))
+    status = world.until(NS, "dlj", "notes", "Complete")
+    assert (status["artifact"]["key"], status["artifact"]["sha256"]) == ("sources/notes", digest)
+
+
 @pytest.mark.parametrize(("file", "seconds"), [(None, LONG_SECONDS), ("s1/*.MP4", CLIP_SECONDS)])
 def test_a_transcode_takes_the_film_or_the_file_it_names(
     world: World, fetched: Object, file: str | None, seconds: float
