@@ -17,6 +17,11 @@ SHOWN_SECONDS: Final = 3.0
 SLOW_SECONDS: Final = 10.0
 """How long a mirror must be slower than another was before it is left."""
 SLOW_SHARE: Final = 0.25
+TRIAL_AFTER_SECONDS: Final = 20.0
+"""How long the active mirror is measured before one that nobody has tried yet gets a turn."""
+TRIAL_SECONDS: Final = 6.0
+TRIAL_LEFT_SECONDS: Final = 120.0
+"""A download that will end sooner tries no other mirror without need."""
 
 
 @dataclass(slots=True)
@@ -59,6 +64,10 @@ class Mirror:
     def enter(self, now: float) -> None:
         """It is asked from now on."""
         self.state, self._since, self._noted, self._slow_since = "Active", now, (now, self.bytes), None
+
+    def entered(self, now: float) -> float:
+        """Seconds since it is asked."""
+        return 0.0 if self._since is None else now - self._since
 
     def leave(self, state: MirrorState) -> None:
         """It is not asked any more, for now or for good."""
@@ -129,3 +138,10 @@ def better(mirrors: Sequence[Mirror], active: Mirror, now: float, left: int | No
     if left is not None and size is not None and active.rate and size / best.shown >= left / active.rate:
         return None
     return best
+
+
+def untried(mirrors: Sequence[Mirror], active: Mirror, now: float, left: int) -> Mirror | None:
+    """A mirror nobody has tried, where a look at it may pay: the active one is measured, and much is left."""
+    if not active.shown or active.entered(now) < TRIAL_AFTER_SECONDS or left / active.shown < TRIAL_LEFT_SECONDS:
+        return None
+    return next((mirror for mirror in mirrors if mirror.hopeful and mirror.shown is None and not mirror.failures), None)

@@ -14,7 +14,8 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.log import log
 from workers.download.client import shown
 from workers.download.fetch import fetch
-from workers.download.health import Mirror, better, choose
+from workers.download.health import TRIAL_SECONDS, Mirror, better, choose, untried
+from workers.download.ramp import Ramp
 from workers.download.retry import (
     PROGRESS_BYTES,
     TRIES,
@@ -56,6 +57,7 @@ class _Round:
         self._tries = TRIES if len(self._mirrors) == 1 else TRIES_WITH_MIRRORS
         self._most = transfer.sink.have
         self._faster: Mirror | None = None
+        self._known: Mirror | None = None  # while another is on trial
         transfer.meter.mirrors = self._mirrors
         source = transfer.sink.source
         if source is not None:
@@ -118,7 +120,17 @@ class _Round:
             await asyncio.gather(task, return_exceptions=True)
 
     def _better(self, mirror: Mirror, now: float) -> Mirror | None:
-        source = self._transfer.sink.source
+        """The mirror to go on with instead, if there is one; where bytes may meet, each has its turn to show its rate."""
+        known, source = self._known, self._transfer.sink.source
+        if known is not None and mirror.entered(now) >= TRIAL_SECONDS:
+            self._known = None
+            if known.hopeful and (mirror.shown or 0.0) < (known.shown or 0.0):
+                return known
+        if known is None and self._mixing and source is not None and source.length is not None:
+            found = untried(self._mirrors, mirror, now, source.length - self._transfer.sink.have)
+            if found is not None:
+                self._known = mirror
+                return found
         length = None if self._mixing or source is None else source.length
         left = None if length is None else length - self._transfer.sink.have
         return better(self._mirrors, mirror, now, left, length)
@@ -127,6 +139,9 @@ class _Round:
         """Judges a failure: what is given up, whether the mirror is asked again, and when. Raises what is not its own."""
         if not of_source(error.reason) and not isinstance(error, SourceError):
             raise error
+        self._known = None
+        if error.reason is not Reason.SOURCE_RATE_LIMITED:
+            mirror.ramp = Ramp()  # it was more than one connection too many
         reached = self._transfer.reached
         mirror.failures += 1
         mirror.error = error

@@ -173,6 +173,27 @@ async def test_a_mirror_that_becomes_slow_is_left_for_one_that_was_fast(
     assert states(ended) == ["Active", "Standby"]
 
 
+async def test_each_mirror_has_its_turn_where_much_is_left(
+    origin: Origin, directory: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is slower than the first, the third is faster: after a look at each it is gone on with the third."""
+    monkeypatch.setattr(mirrors, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(mirrors, "TRIAL_SECONDS", 0.4)
+    for name, value in {"SHOWN_SECONDS": 0.3, "SMOOTH_SECONDS": 0.1, "TRIAL_AFTER_SECONDS": 0.3}.items():
+        monkeypatch.setattr(health, name, value)
+    monkeypatch.setattr(health, "TRIAL_LEFT_SECONDS", 0.5)
+    handlers = [pacing(GOOD, lambda rate=rate: rate) for rate in (8e5, 1e5, 2e6)]  # type: ignore[misc]  # bound early
+    ended = await run(handlers, origin, directory, tmp_path, checksum=SHA256, connections=1)
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert directory.objects() == {"films/clip.bin": CONTENT}
+    assert states(ended) == ["Standby", "Standby", "Active"]
+    assert ended.report.download is not None
+    assert ended.report.download.mirrors is not None
+    sent = [mirror.bytes for mirror in ended.report.download.mirrors]
+    assert sent[2] > sent[0] > sent[1] > 0
+    assert 'narwhal_download_mirror_switches_total{cause="failure"}' not in ended.metrics
+
+
 async def test_a_mirror_that_asks_for_patience_is_not_waited_for(
     origin: Origin, directory: Place, tmp_path: Path
 ) -> None:
