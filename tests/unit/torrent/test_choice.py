@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from narwhal_operator.contract.files import main_file, matches
 from narwhal_operator.contract.outcome import Reason, WorkError
-from workers.download.torrent.choice import CHOSEN_LIMIT, choose, main_file, matches
+from workers.download.torrent.choice import CHOSEN_LIMIT, choose
 from workers.download.torrent.names import TorrentFile
 
 
