@@ -78,12 +78,11 @@ def run(
     Secrets and ConfigMaps in the manifest serve its references. Killed and run again, it goes on from what is stored.
     Temporary files go to TMPDIR (default /tmp).
     """
-    from narwhal_cli.run import Options
-    from narwhal_cli.run import run as run_manifest
+    from narwhal_cli import run as running
     from narwhal_cli.stores import UsageError
 
     try:
-        code = run_manifest(Options(file, store, allow_private, output == "json"))
+        code = running.run(running.Options(file, store, allow_private, output == "json"))
     except UsageError as error:
         sys.stderr.write(f"error: narwhal run: {error}\n")
         code = USAGE_CODE
