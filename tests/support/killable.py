@@ -3,11 +3,14 @@
 import asyncio
 import multiprocessing
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from narwhal_operator.contract.order import DownloadOrder, parse_order
@@ -19,7 +22,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 _SERVER: Final = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["__main__", "tests.support.killable", "workers.download.part_file", "workers.download.engine", "prometheus_client"]
+    ["tests.support.killable", "workers.download.part_file", "workers.download.engine", "prometheus_client"]
 )
 
 
@@ -35,7 +38,8 @@ class Killable:
     def __post_init__(self) -> None:
         args = (self.order.model_dump_json(by_alias=True), str(self.scratch), self.settings)
         self._process = _SERVER.Process(target=_carry_out, args=args, daemon=True)
-        self._process.start()
+        with _no_main():
+            self._process.start()
 
     def kill(self) -> None:
         """SIGKILL: it tidies up nothing."""
@@ -50,6 +54,17 @@ class Killable:
             raise TimeoutError(f"the download did not end in {seconds} s")
         self._process.close()
         return None if code < 0 else BY_CODE[code]
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Keeps children from importing the program the parent runs: all of pytest, each time."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _carry_out(text: str, scratch: str, settings: Settings) -> None:
