@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     backoff_scale: float = Field(1.0, ge=0, le=10, description="Factor of all waits between attempts; tests lower it.")
     start_timeout: float = Field(600, gt=0, description="Seconds the cluster may refuse a pod until it is Failed.")
     sweep_timeout: float = Field(120, gt=0, description="Seconds a deletion waits for the sweep of the store.")
-    concurrency: int = Field(16, ge=1, le=256, description="Passes at once; they wait for the API server, not the CPU.")
+    concurrency: int = Field(32, ge=1, le=256, description="Passes at once; they wait for the API server, not the CPU.")
     resync_period: float = Field(600, gt=0, description="Seconds between slow looks at everything.")
     namespaces: CommaSeparated = Field((), description="Namespaces to watch, comma-separated; empty watches all.")
     listen_host: str = Field("0.0.0.0", description="Where /healthz, /readyz and /metrics are served.")  # noqa: S104 - probes come from the node
