@@ -46,7 +46,7 @@ class WorkOutcome(Contract):
     result: TranscodeResult | None = None
 
     def termination(self) -> str:
-        """JSON of at most TERMINATION_LIMIT bytes: evidence, the plan's details, then listed files are cut first."""
+        """JSON of at most TERMINATION_LIMIT bytes: what is cut first is evidence, plan, listed files, media facts."""
         outcome = self
         for cut in self._cuts():
             outcome = outcome.model_copy(update=cut)
@@ -61,4 +61,5 @@ class WorkOutcome(Contract):
             files = self.artifact.files or []
             for count in range(len(files) - 1, -1, -1):
                 yield {"artifact": self.artifact.model_copy(update={"files": files[:count] or None})}
+            yield {"artifact": self.artifact.model_copy(update={"files": None, "media": None})}
         yield {"message": self.message[:256]}

@@ -2,7 +2,7 @@
 
 import json
 
-from narwhal_operator.contract.download import FILES_LISTED, Artifact, ArtifactFile
+from narwhal_operator.contract.download import FILES_LISTED, Artifact, ArtifactFile, MediaFacts
 from narwhal_operator.contract.outcome import TERMINATION_LIMIT, Reason, WorkOutcome
 
 SHA = "a" * 64
@@ -54,3 +54,16 @@ def test_files_go_before_the_message_is_cut() -> None:
     assert "files" not in told["artifact"] or len(told["artifact"]["files"]) < 3
     assert told["message"] == "m" * 1000
     assert told["artifact"]["fileCount"] == 3
+
+
+def test_media_facts_go_before_the_message_too() -> None:
+    """With the longest facts there may be, an outcome still fits."""
+    whole = outcome("film", 3, "m" * 1000)
+    facts = MediaFacts(container="mp4", duration_seconds=1.0, streams=["x" * 128] * 32)
+    assert whole.artifact is not None
+    told = json.loads(
+        whole.model_copy(update={"artifact": whole.artifact.model_copy(update={"media": facts})}).termination()
+    )
+
+    assert "media" not in told["artifact"]
+    assert told["message"] == "m" * 1000
