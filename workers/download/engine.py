@@ -23,9 +23,9 @@ from workers.download.sniff import HEAD_BYTES
 from workers.download.spans import LEAST_BYTES, Span, Spans, chunk_bytes
 from workers.download.transfer import BLOCK_BYTES, BLOCK_SECONDS, REQUESTS, RETRIES, Transfer
 
-FIRST_TICK_SECONDS: Final = 0.025
+FIRST_TICK_SECONDS: Final = 0.015
 TICK_SECONDS: Final = 0.25
-SHARE_SECONDS: Final = 0.2
+SHARE_SECONDS: Final = 0.1
 """A lane that needs less than this is not helped by another: a request costs as much."""
 HANG_SECONDS: Final = 5.0
 """A lane that would keep idle ones waiting longer is closed; each time the patience doubles."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-GROWTH: Final = 4
+GROWTH: Final = 8
 BUSY: Final = 0.75
 """Share of the time this process or the store is at work from which on more connections bring no more bytes."""
 AGAIN_SECONDS: Final = 30.0

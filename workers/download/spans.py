@@ -12,7 +12,7 @@ from typing import Final
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
-LEAST_BYTES: Final = 256 * KIB
+LEAST_BYTES: Final = 128 * KIB
 """The least that is worth a request of its own: what a lane takes over from another is not smaller."""
 CHUNK_LEAST: Final = MIB
 CHUNK_MOST: Final = 4 * MIB
