@@ -96,9 +96,9 @@ class Engine:
 
     # What lanes ask for and tell.
 
-    def request(self, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
+    def request(self, lane: Lane, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
         """A request to where the mirror's redirects led; its secrets go to its own origin only."""
-        url = self.mirror.landing or self.mirror.url
+        url = lane.target = self.mirror.landing or self.mirror.url
         own = url == self.mirror.url or parsed_url(url).origin() == parsed_url(self.mirror.url).origin()
         return self.transfer.client.request(url, headers, authorized=own)
 
@@ -156,8 +156,9 @@ class Engine:
         now = time.monotonic()
         if error.reason in _FINAL and not isinstance(error, RangesIgnoredError):
             raise error
-        if self.mirror.landing is not None and error.reason in _LOST:
-            self.mirror.landing = None  # an address that was given for a while: ask for a new one
+        if lane.target != self.mirror.url and error.reason in _LOST:
+            if self.mirror.landing == lane.target:
+                self.mirror.landing = None  # an address that was given for a while: ask for a new one
             return True
         working = sum(_works(other, now) for other in self._lanes.values() if other is not lane)
         if error.reason in _LOST and self._gained:

@@ -36,7 +36,7 @@ class Opened:
 class Lane:
     """A connection by its number. `heard_at` is when its last byte came; `pausing` while it waits after a failure.
 
-    `heard` says whether its request under way brought a byte; `close` ends it.
+    `heard` says whether its request under way brought a byte, `target` where that goes; `close` ends it.
     """
 
     def __init__(self, engine: "Engine", number: int) -> None:
@@ -45,6 +45,7 @@ class Lane:
         self.heard = False
         self.heard_at: float | None = None
         self.pausing = False
+        self.target = engine.mirror.url
         self.close: Callable[[], object] = bool  # nothing, until it has a task
         self._engine = engine
         self._asked_at = 0.0
@@ -92,7 +93,7 @@ class Lane:
     async def _ask(self, span: Span) -> None:
         engine = self._engine
         asked = Asked(engine.where, span.at, engine.source, last=span.end - 1)
-        async with engine.request(asked.headers()) as answer:
+        async with engine.request(self, asked.headers()) as answer:
             engine.answered(answer)
             piece = judge(asked, engine.mirror.name, answer.status, answer.headers)
             if not isinstance(piece, Piece) or answer.status != 206:
