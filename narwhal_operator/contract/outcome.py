@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from narwhal_operator.contract.base import Contract
-from narwhal_operator.contract.download import Artifact
+from narwhal_operator.contract.download import Artifact, DownloadProgress
 from narwhal_operator.contract.reasons import BY_CODE, TABLE, Class, Entry, Reason
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult
 
@@ -42,11 +42,12 @@ class WorkOutcome(Contract):
     started_at: str
     finished_at: str
     artifact: Artifact | None = None
+    download: DownloadProgress | None = Field(None, description="How far a download was in the end, and its mirrors.")
     plan: TranscodePlan | None = None
     result: TranscodeResult | None = None
 
     def termination(self) -> str:
-        """JSON of at most TERMINATION_LIMIT bytes: what is cut first is evidence, plan, listed files, media facts."""
+        """JSON of at most TERMINATION_LIMIT bytes: what is cut first: progress, evidence, plan, files, media facts."""
         outcome = self
         for cut in self._cuts():
             outcome = outcome.model_copy(update=cut)
@@ -56,7 +57,7 @@ class WorkOutcome(Contract):
         raise ValueError("an outcome does not fit into a termination message")
 
     def _cuts(self) -> Iterator[dict[str, Any]]:
-        yield from ({}, {"evidence": None}, {"plan": None})
+        yield from ({}, {"download": None}, {"evidence": None}, {"plan": None})
         if self.artifact is not None:
             files = self.artifact.files or []
             for count in range(len(files) - 1, -1, -1):

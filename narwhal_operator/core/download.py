@@ -71,20 +71,26 @@ def _torrent_file(case: _Case, output_secret: str) -> ObjectLocation | None:
 def _facts(case: _Case, verdict: Verdict) -> Json:
     ending = case.history.ending
     artifact = ending.outcome.artifact if ending is not None and ending.outcome is not None else case.before.artifact
-    progress = _progress(case, artifact if verdict.state is State.COMPLETE else None)
+    told = ending.outcome.download if ending is not None and ending.outcome is not None else None
+    progress = _progress(case, told, artifact if verdict.state is State.COMPLETE else None)
     return {"artifact": artifact, "progress": progress, "display": _display(progress, artifact)}
 
 
-def _progress(case: _Case, artifact: Artifact | None) -> DownloadProgress | None:
-    """The report of the open attempt over what was known: percent never goes back."""
-    before, report = case.before.progress, case.observed.report
+def _progress(case: _Case, told: DownloadProgress | None, artifact: Artifact | None) -> DownloadProgress | None:
+    """The report of the open attempt, or what one that ended has told, over what was known: percent never goes back."""
+    before, report, opened = case.before.progress, case.observed.report, case.history.open
     if artifact is not None:
-        return _whole(before, artifact)
-    opened = case.history.open
-    if report is None or report.download is None or opened is None or report.attempt != opened.number:
-        return None if before is None else _at_rest(before)
-    percents = [p.percent for p in (before, report.download) if p is not None and p.percent is not None]
-    return report.download.model_copy(update={"percent": max(percents, default=None)})
+        return _whole(told or before, artifact)
+    if opened is not None and report is not None and report.attempt == opened.number and report.download is not None:
+        return _onward(before, report.download)
+    if told is not None:
+        return _at_rest(_onward(before, told))
+    return None if before is None else _at_rest(before)
+
+
+def _onward(before: DownloadProgress | None, after: DownloadProgress) -> DownloadProgress:
+    percents = [item.percent for item in (before, after) if item is not None and item.percent is not None]
+    return after.model_copy(update={"percent": max(percents, default=None)})
 
 
 def _whole(before: DownloadProgress | None, artifact: Artifact) -> DownloadProgress:

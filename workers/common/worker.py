@@ -40,16 +40,18 @@ def main(kind: Kind, run: Run) -> NoReturn:
         signal.signal(number, lambda *_: os._exit(TABLE[Reason.CANCELLED].code))
     options = _options(kind)
     reporter = Reporter() if options.report else None
-    started = now()
+    started, context = now(), None
     try:
         order = _read_order(options.order, kind)
         with _scratch(options.scratch) as scratch:
             first = WorkerReport(kind=kind, uid=order.head.uid, attempt=order.head.attempt, phase="Starting")
-            ending = _run(run, order, Context(scratch, first), options.listen, reporter)
+            context = Context(scratch, first)
+            ending = _run(run, order, context, options.listen, reporter)
     except Exception as error:  # noqa: BLE001 - whatever it is, the outcome must be told
         ending = _ending_of(error)
     fields = {**_head_of(options.order), **ending}
-    outcome = WorkOutcome(kind=kind, started_at=started, finished_at=now(), **fields)
+    download = None if context is None else context.current.download
+    outcome = WorkOutcome(kind=kind, started_at=started, finished_at=now(), download=download, **fields)
     _tell(outcome, options.termination_log, reporter)
     os._exit(TABLE[outcome.reason].code)
 

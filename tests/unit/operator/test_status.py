@@ -108,6 +108,24 @@ def test_what_is_at_rest_has_no_rate_and_no_peer() -> None:
         assert plan.status["progress"] == wanted | {"bytesRefetched": 8, "mirrors": at_rest}
 
 
+@pytest.mark.parametrize("reason", [Reason.COMPLETED, Reason.SOURCE_STALLED])
+def test_the_last_word_of_a_worker_counts_more_than_what_was_seen_of_it(reason: Reason) -> None:
+    """Its outcome tells what no look at its progress has: short work is over between two looks."""
+    mirror = {"host": "a.example", "bytes": 900, "failures": 2, "state": "Failed", "reason": "SourceStalled"}
+    told = {"percent": 30, "bytesDone": 300, "bytesTotal": 1000, "bytesRefetched": 70, "mirrors": [mirror]}
+    more: Json = {"artifact": b.ARTIFACT} if reason is Reason.COMPLETED else {}
+    text = b.outcome(KIND, SPEC, reason, download=told, **more)
+    before = {"percent": 40, "bytesDone": 400, "bytesTotal": 1000}
+    job = b.job(JOB, complete=True) if more else b.job(JOB, failed="PodFailurePolicy")
+    status = b.status(KIND, SPEC, b.attempt(KIND, SPEC), progress=before)
+    pod = b.ended_pod(text, TABLE[reason].code)
+    plan = download.decide(seen(SPEC, status, jobs=(job,), pods=(pod,)), b.NOW)
+    assert plan.status is not None
+    shown = plan.status["progress"]
+    assert (shown["bytesRefetched"], shown["mirrors"]) == (70, [mirror])
+    assert shown["percent"] == (100 if more else 40)
+
+
 def test_parallelism_is_accepted_and_said_to_be_one_pod() -> None:
     """This version runs one pod whatever parallelism asks; the plan's notes say so."""
     spec = b.transcode_spec(parallelism=4)

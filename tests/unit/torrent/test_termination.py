@@ -2,7 +2,14 @@
 
 import json
 
-from narwhal_operator.contract.download import FILES_LISTED, Artifact, ArtifactFile, MediaFacts
+from narwhal_operator.contract.download import (
+    FILES_LISTED,
+    Artifact,
+    ArtifactFile,
+    DownloadProgress,
+    MediaFacts,
+    MirrorFacts,
+)
 from narwhal_operator.contract.outcome import TERMINATION_LIMIT, Reason, WorkOutcome
 
 SHA = "a" * 64
@@ -67,3 +74,15 @@ def test_media_facts_go_before_the_message_too() -> None:
 
     assert "media" not in told["artifact"]
     assert told["message"] == "m" * 1000
+
+
+def test_the_progress_goes_first() -> None:
+    """What mirrors did is told when there is room, and files are told before it."""
+    mirrors = [MirrorFacts(host="h" * 255, failures=n, state="Failed", reason="SourceStalled") for n in range(12)]
+    few = outcome("film", 5).model_copy(update={"download": DownloadProgress(mirrors=mirrors[:2])})
+    many = outcome("film", 20).model_copy(update={"download": DownloadProgress(mirrors=mirrors)})
+
+    assert len(json.loads(few.termination())["download"]["mirrors"]) == 2
+    told = json.loads(many.termination())
+    assert "download" not in told
+    assert len(told["artifact"]["files"]) == 20
