@@ -224,13 +224,19 @@ def _video_output(plan: Plan, part: Range, job: Job, number: int, rung: Rung) ->
         *(("-maxrate", str(cap), "-bufsize", str(int(cap * BUFFER))) if cap else ()),
         # Closed GOPs of one length, whatever the scene does: rungs are aligned and each segment starts with an IDR frame.
         *("-g", str(line.gop), "-keyint_min", str(line.gop), "-sc_threshold", "0", "-flags:v", "+cgop"),
-        *("-force_key_frames", f"expr:not(mod(n,{line.gop}))", "-threads:v", str(job.threads)),
+        *("-force_key_frames", f"expr:not(mod(n,{line.gop}))", "-threads:v", str(share(plan, rung, job.threads))),
         *("-bf", "3" if ahead else "0", "-b-pyramid", "normal"),
         # The first decoding time is before the first picture: moved to 0, in every range alike. FFmpeg's own ways do not
         # do: shifting by itself moves the first range and no other, its edit lists differ between ranges.
         *("-avoid_negative_ts", "disabled", "-output_ts_offset", f"{float(ahead / line.rate):.6f}"),
         *_segments(f"{job.scratch}/{rung.name}", part.start, 1 / line.rate, options),
     ]
+
+
+def share(plan: Plan, rung: Rung, threads: int) -> int:
+    """Threads of a rung's encoder: its part of all pixels. All encoders run at once, and none keeps the others waiting."""
+    pixels = sum(other.width * other.height for other in plan.rungs)
+    return max(1, round(threads * rung.width * rung.height / pixels))
 
 
 def _segments(directory: str, start: int, seconds: Fraction, options: Iterable[str]) -> Iterable[str]:

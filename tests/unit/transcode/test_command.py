@@ -1,5 +1,6 @@
 """The argument lists, whole: a flag that changes is seen, with the reason beside it in command.py."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.inputs import probed
 from workers.transcode import command, limits
-from workers.transcode.command import Job, Range, Source
+from workers.transcode.command import Job, Range, Source, share
 from workers.transcode.ladder import plan
 from workers.transcode.plan import Plan
 from workers.transcode.rates import timeline
@@ -92,7 +93,7 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
     encoder += words(f"-profile:v high -crf {crf}")
     gop = words("-g 120 -keyint_min 120 -sc_threshold 0 -flags:v +cgop -force_key_frames expr:not(mod(n,120))")
     muxer = words(
-        "-threads:v 3 -bf 3 -b-pyramid normal -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
+        f"-threads:v {2 if number == 0 else 1} -bf 3 -b-pyramid normal -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
         "-hls_time 0.033366 -hls_playlist_type vod -hls_segment_type fmp4 -hls_flags temp_file "
         "-hls_fmp4_init_filename init.mp4 -hls_segment_options "
         "movflags=+frag_discont+skip_sidx:use_editlist=0:avoid_negative_ts=disabled:video_track_timescale=30000"
@@ -101,6 +102,15 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
         *encoder, *cap, *gop, *muxer,
         "-hls_segment_filename", f"/scratch/{name}/%05d.m4s", f"/scratch/{name}/ffmpeg.m3u8",
     ]  # fmt: skip
+
+
+def test_encoders_share_the_threads_by_their_pixels() -> None:
+    """What the CPUs allow, at least one each; a rung alone has all."""
+    both = planned()
+    high, low = both.rungs
+    assert [share(both, rung, 12) for rung in (high, low)] == [10, 2]
+    assert [share(both, rung, 1) for rung in (high, low)] == [1, 1]
+    assert share(replace(both, rungs=(low,)), low, 12) == 12
 
 
 def test_a_range_is_cut_by_frame_number_and_the_seek_only_saves_decoding() -> None:
