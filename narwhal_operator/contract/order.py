@@ -3,6 +3,7 @@
 It holds no secret: credentials and headers are named by the directory they are mounted at.
 """
 
+from functools import cache
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
@@ -110,9 +111,14 @@ class TranscodeOrder(Contract):
 
 
 WorkOrder = Annotated[DownloadOrder | TranscodeOrder, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[DownloadOrder | TranscodeOrder] = TypeAdapter(WorkOrder)
+
+
+@cache
+def _adapter() -> TypeAdapter[DownloadOrder | TranscodeOrder]:
+    """Made on first use: who writes orders does not need it, and start-up time counts."""
+    return TypeAdapter(WorkOrder)
 
 
 def parse_order(text: str | bytes) -> DownloadOrder | TranscodeOrder:
     """The order in a file's text. Raises pydantic.ValidationError."""
-    return _ADAPTER.validate_json(text)
+    return _adapter().validate_json(text)
