@@ -29,6 +29,7 @@ SHARE_SECONDS: Final = 0.1
 """A lane that needs less than this is not helped by another: a request costs as much."""
 HANG_SECONDS: Final = 5.0
 """A lane that would keep idle ones waiting longer is closed; each time the patience doubles."""
+SLOW_SHARE: Final = 0.25
 RECENT_SECONDS: Final = 5.0
 STRIKES: Final = 3
 """Failures of lanes without PROGRESS_BYTES between them, times the lanes there may be, that end the try."""
@@ -72,7 +73,7 @@ class Engine:
         self._progress = 0
         self._gained = False
         self._patience = HANG_SECONDS
-        self._handed_at = time.monotonic()
+        self._handed_at = self._heard_at = time.monotonic()
         loop = asyncio.get_running_loop()
         self._news: asyncio.Future[None] = loop.create_future()
         self._end: asyncio.Future[None] = loop.create_future()
@@ -126,6 +127,7 @@ class Engine:
         used = self._spans.receive(span, block)
         self.transfer.received(self.mirror, len(block))
         self.transfer.wasted(len(block) - used)
+        self._heard_at = now
         self._progress += used
         self._gained = True
         if self._progress >= PROGRESS_BYTES:
@@ -249,12 +251,23 @@ class Engine:
         return victim is not None and victim.left >= 2 * LEAST_BYTES and self._seconds(victim, now) >= SHARE_SECONDS
 
     def _close_hanging(self, now: float) -> None:
-        """Closes lanes that keep idle ones waiting for long; others take what is left of their spans."""
+        """Closes lanes that keep idle ones waiting for long; others take what is left of their spans.
+
+        Only those that asked while bytes came, and are far slower than another was: where all are slow or silent nothing
+        is won, and the silence is the stall timeout's to judge.
+        """
         if not self._idle:
             return
         slow = (span for span in self._spans.under_way if self._seconds(span, now) >= self._patience)
         lanes = [lane for lane in (self._lanes.get(span.lane or 0) for span in slow) if lane is not None]
-        hanging = [lane for lane in lanes if lane.overdue(now, self._patience)]
+        fastest = max((lane.last or 0.0 for lane in self._lanes.values()), default=0.0)
+        hanging = [
+            lane
+            for lane in lanes
+            if now - lane.asked_at >= self._patience
+            and lane.asked_at - self._heard_at < RECENT_SECONDS
+            and (lane.speed(now) or 0.0) < fastest * SLOW_SHARE
+        ]
         if not hanging:
             return
         self._patience *= 2

@@ -36,7 +36,8 @@ class Opened:
 class Lane:
     """A connection by its number. `heard_at` is when its last byte came; `pausing` while it waits after a failure.
 
-    `heard` says whether its request under way brought a byte, `target` where that goes; `close` ends it.
+    `last` is the speed of the request before, in bytes a second. Of the request under way `asked_at` says since when it
+    is, `heard` whether it brought a byte, `target` where it goes; `close` ends it.
     """
 
     def __init__(self, engine: "Engine", number: int) -> None:
@@ -48,9 +49,9 @@ class Lane:
         self.target = engine.mirror.url
         self.close: Callable[[], object] = bool  # nothing, until it has a task
         self._engine = engine
-        self._asked_at = 0.0
+        self.asked_at = 0.0
         self._count = 0
-        self._last: float | None = None
+        self.last: float | None = None
 
     async def run(self, opened: Opened | None) -> None:
         """Fetches spans until there is none for it. Raises SourceError when that ends the whole."""
@@ -59,7 +60,7 @@ class Lane:
             span = await engine.next(self) if opened is None else opened.span
             if span is None:
                 return
-            self._asked_at, self._count, self.heard = time.monotonic(), 0, False
+            self.asked_at, self._count, self.heard = time.monotonic(), 0, False
             try:
                 await (self._ask(span) if opened is None else self._go_on(opened))
                 self._note()
@@ -74,17 +75,13 @@ class Lane:
 
     def speed(self, now: float) -> float | None:
         """Bytes a second: of this request if it lasts long enough to tell, else of the one before; None if unknown."""
-        passed = now - self._asked_at
-        return self._last if passed < SPEED_SECONDS else self._count / passed
-
-    def overdue(self, now: float, patience: float) -> bool:
-        """Whether its request has lasted so many seconds."""
-        return now - self._asked_at >= patience
+        passed = now - self.asked_at
+        return self.last if passed < SPEED_SECONDS else self._count / passed
 
     def _note(self) -> None:
-        passed = time.monotonic() - self._asked_at
+        passed = time.monotonic() - self.asked_at
         if self._count >= 64 * 1024 and passed > 0:
-            self._last = self._count / passed
+            self.last = self._count / passed
 
     async def _go_on(self, opened: Opened) -> None:
         async with opened.stack:

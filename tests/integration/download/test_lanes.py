@@ -162,6 +162,26 @@ async def test_connections_that_hang_are_closed(
     assert "narwhal_download_failures_total{" not in ended.metrics
 
 
+async def test_silence_of_all_connections_ends_after_the_stall_timeout(
+    origin: Origin, directory: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that falls silent on each connection midway: no closing and opening of connections puts the end off."""
+    monkeypatch.setattr(engine, "HANG_SECONDS", 0.1)
+    monkeypatch.setattr("workers.download.mirrors.TRIES", 1)
+
+    def handler(exchange: Exchange) -> None:
+        body = GOOD.begin(exchange)
+        exchange.send(body[: max(0, 1_000_000 - first(exchange))])
+        exchange.keep = first(exchange) + len(body) <= 1_000_000
+        if not exchange.keep:
+            exchange.silence()
+
+    started = time.monotonic()
+    ended = await fetch(make_order(origin.serve("/f", handler), directory.store, stallTimeout="1s"), tmp_path)
+    assert ended.reason is Reason.SOURCE_STALLED
+    assert 1.0 <= time.monotonic() - started < 4.0
+
+
 async def test_a_slow_connection_is_helped(origin: Origin, directory: Place, tmp_path: Path) -> None:
     """One connection at a hundredth of the rate of the others does not keep them waiting: its work is shared."""
     once = threading.Semaphore(1)
