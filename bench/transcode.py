@@ -34,7 +34,8 @@ from workers.transcode.plan import Plan
 
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
 BUCKET: Final = "bench"
-SAMPLE_SECONDS: Final = 0.1
+SAMPLE_SECONDS: Final = 0.5
+"""Between two looks at the worker's peak; more would be work beside the encode."""
 LIMITS: Final = {"vs_raw_ffmpeg": 1.05, "vs_separate_runs": 0.70, "worker_rss_mb": 120.0}
 
 
@@ -69,10 +70,12 @@ class Bench:
         credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         with (self.work / "narwhal.log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, **credentials})
-            peak = 0.0
+            peak, worker = 0.0, None
             while process.poll() is None:
-                peak = max(peak, worker_rss(process.pid))
-                time.sleep(SAMPLE_SECONDS)
+                worker = worker or worker_of(process.pid)
+                peak = max(peak, resident(worker))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(SAMPLE_SECONDS)
         if process.returncode:
             raise SystemExit((self.work / "narwhal.log").read_text()[-3000:])
         self.rss.append(peak)
@@ -112,17 +115,22 @@ def job(prefix: str) -> dict[str, object]:
     return {"apiVersion": "narwhal.dev/v1alpha1", "kind": "TranscodingJob", "metadata": {"name": prefix}, "spec": spec}
 
 
-def worker_rss(parent: int) -> float:
-    """Peak resident memory so far, in MB (10^6 bytes), of the transcode worker below a process; 0 while there is none."""
+def worker_of(parent: int) -> int | None:
+    """The transcode worker below a process; None while there is none."""
     for directory in Path("/proc").iterdir():
-        if not directory.name.isdecimal():
-            continue
-        with contextlib.suppress(OSError, IndexError):  # it has ended
-            if b"workers.transcode" in (directory / "cmdline").read_bytes() and below(int(directory.name), parent):
-                lines = dict(
-                    line.split(":", 1) for line in (directory / "status").read_text().splitlines() if ":" in line
-                )
-                return int(lines.get("VmHWM", "0").split()[0]) * 1024 / 1e6
+        with contextlib.suppress(OSError, IndexError, ValueError):  # it has ended, or is no process
+            pid = int(directory.name)
+            if b"workers.transcode" in (directory / "cmdline").read_bytes() and below(pid, parent):
+                return pid
+    return None
+
+
+def resident(pid: int | None) -> float:
+    """Peak resident memory so far of a process, in MB (10^6 bytes)."""
+    with contextlib.suppress(OSError):  # it has ended, or there is none
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
     return 0.0
 
 
