@@ -12,6 +12,7 @@ the same bytes, for both go on only from parts that their source's validators vo
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from typing import Final
 
@@ -94,12 +95,11 @@ class Claim:
             failed.result()
 
     def settle(self) -> None:
-        """Notes the last that was offered, now."""
+        """Notes the last that was offered, now; what is being written is waited for first, however it ends."""
         with self._lock:
             writing = self._writing
-        if writing is not None:
-            writing.result(SETTLE_SECONDS)
-        self._tell()
+        if writing is None or wait_for([writing], SETTLE_SECONDS).done:
+            self._tell()
 
     def confirm(self) -> None:
         """Raises TakenOver unless the upload is still this process's."""
@@ -140,13 +140,15 @@ class Claim:
 
     def _tell(self) -> None:
         with self._lock:
-            held, self._news = self._news, None
+            held = self._news
         if held is None:
             return
         self.confirm()
         self._note = replace(self._note, held=held)
         self._put()
         self._told = (held.parts, time.monotonic())
+        with self._lock:
+            self._news = None if self._news is held else self._news
 
     def _put(self) -> None:
         name = note_key(self._target.uid, self._target.key)

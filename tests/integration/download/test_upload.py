@@ -5,19 +5,21 @@ import json
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from narwhal_operator.contract.outcome import Reason
+from narwhal_operator.contract.outcome import Reason, WorkError
 from tests.integration.download.conftest import Place
 from tests.support.downloads import fetch, make_order
 from tests.support.kills import killed_at
 from tests.support.origin import File, Origin
+from tests.support.processes import until
 from tests.support.seaweed import S3Server
-from workers.download import claim, upload
+from workers.common.store import ObjectStore
+from workers.download import claim, hashes, upload
 from workers.download.claim import NOTES, note_key
 from workers.download.digest import Digests, Wanted
 from workers.download.publish import publish
@@ -252,3 +254,55 @@ def test_all_parts_but_no_object(place: Place) -> None:
     publish(second._store, second)
     assert place.objects() == {KEY: CONTENT[: 4 * PART]}
     assert place.leftovers() == []
+
+
+def test_without_the_state_of_digests_nothing_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where OpenSSL's calls are missing: an interrupted upload is removed, one of another machine not gone on with."""
+    given_up(place)
+    monkeypatch.setattr(hashes, "_functions", lambda _: None)
+    second = open_upload(place, attempt=2)
+    assert second.have == 0
+    assert place.leftovers() == []
+    second.begin(SOURCE, "video/mp4")
+    second.write([CONTENT[: 3 * PART]])
+    second.keep()
+    assert place.leftovers() == []
+    complete(second)
+    assert place.objects() == {KEY: CONTENT}
+
+
+@dataclass(slots=True)
+class Refusing:
+    """A store that does not take small objects for a while."""
+
+    store: ObjectStore
+    refuses: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        """The method of the store, but `put`."""
+        if name == "put" and self.refuses:
+            raise WorkError(Reason.STORE_UNREACHABLE, "for a while")
+        return getattr(self.store, name)
+
+
+def test_a_note_that_failed_ends_the_attempt_and_is_written_at_its_end(place: Place) -> None:
+    """The store refuses one note: the error is the store's, and a stop after it keeps what is there."""
+    store = Refusing(place.open())
+    found = Upload(store, Target(place.bucket, KEY, "uid-1", "w1", uuid.uuid4().hex, 1), Digests(WANTED))
+    found.begin(SOURCE, "video/mp4")
+    found.write([CONTENT[: PART + 1]])
+    found._flight.settle()
+    found._claim.settle()
+    store.refuses = True
+
+    def rest() -> None:
+        found.write([CONTENT[PART + 1 :]])
+        found._flight.settle()
+        until(found._claim.poll, 10, "the refusal")
+
+    with pytest.raises(WorkError) as caught:
+        rest()
+    assert caught.value.reason is Reason.STORE_UNREACHABLE
+    store.refuses = False
+    found.keep()
+    assert open_upload(place, attempt=2).have == 4 * PART
