@@ -183,7 +183,8 @@ class Engine:
 
     def _assign(self, lane: Lane) -> Span | None:
         now, spans = time.monotonic(), self._spans
-        span = spans.claim(lane.number, chunk_bytes(self._length, self.mirror.ramp.limit, lane.speed(now)))
+        size = chunk_bytes(self._length, spans.window, self.mirror.ramp.limit, lane.speed(now))
+        span = spans.claim(lane.number, size)
         if span is not None or spans.ready >= BLOCK_BYTES:
             return span  # without one: it is the sink that is behind, not another lane
         victim = spans.slowest(lambda item: self._seconds(item, now))

@@ -107,7 +107,7 @@ async def _together(transfer: Transfer, mirror: Mirror, held: _Held | None, foun
     spans = transfer.spans
     if spans is None:
         length = source.length or 0
-        spans = transfer.spans = Spans(piece.start, length, window_bytes(length))
+        spans = transfer.spans = Spans(piece.start, length, window_bytes(length, transfer.demand.connections))
     span = spans.claim(0, piece.size or 0)
     if span is None or span.at != piece.start:
         raise RuntimeError("the first request was not for the first bytes that are missing")

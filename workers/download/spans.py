@@ -21,6 +21,8 @@ WINDOW_LEAST: Final = 16 * MIB
 WINDOW_MOST: Final = 48 * MIB
 WINDOW_SHARE: Final = 64
 """The window is this part of the file within its bounds: a kill then loses some percent of it, whatever its size."""
+WINDOW_LANE: Final = 2 * MIB
+"""What each lane that there may be adds to the least window: who wants many connections wants them to be of use."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,30 +41,33 @@ class Span:
         return self.end - self.at
 
 
-def window_bytes(length: int) -> int:
-    """How far beyond the first missing byte of a file of this length bytes may be fetched."""
-    return max(WINDOW_LEAST, min(WINDOW_MOST, length // WINDOW_SHARE))
+def window_bytes(length: int, lanes: int) -> int:
+    """How far beyond the first missing byte of a file of this length so many lanes may fetch."""
+    return max(WINDOW_LEAST, min(WINDOW_MOST, max(length // WINDOW_SHARE, lanes * WINDOW_LANE)))
 
 
-def chunk_bytes(length: int, lanes: int, rate: float | None) -> int:
+def chunk_bytes(length: int, window: int, lanes: int, rate: float | None) -> int:
     """Bytes of one request: some seconds of a lane's rate (bytes a second), within what the window has for each lane.
 
     In a small file each lane gets two at least, so that all have something to do.
     """
     wanted = CHUNK_MOST if rate is None else int(rate * CHUNK_SECONDS)
-    share = min(3 * window_bytes(length) // (4 * lanes), length // (2 * lanes))
+    share = min(3 * window // (4 * lanes), length // (2 * lanes))
     return max(LEAST_BYTES, min(max(CHUNK_LEAST, min(CHUNK_MOST, wanted)), share))
 
 
 class Spans:
-    """The bytes from `start` to `length`: `frontier` is the first that was not handed out yet, `held` are waiting."""
+    """The bytes from `start` to `length`: `frontier` is the first that was not handed out yet, `held` are waiting.
+
+    No byte is asked for that is `window` bytes or more beyond the frontier.
+    """
 
     def __init__(self, start: int, length: int, window: int) -> None:
         self.frontier = start
         self.length = length
         self.held = 0
         self._next = start
-        self._window = window
+        self.window = window
         self._spans: list[Span] = []  # from the frontier to _next, in order and without holes
 
     @property
@@ -97,8 +102,8 @@ class Spans:
                 gap.end = gap.at + size
             gap.lane = lane
             return gap
-        end = min(self._next + min(size, self._window), self.length)
-        if self._next >= self.length or end - self.frontier > self._window:
+        end = min(self._next + min(size, self.window), self.length)
+        if self._next >= self.length or end - self.frontier > self.window:
             return None
         span = Span(self._next, self._next, end, lane)
         self._spans.append(span)

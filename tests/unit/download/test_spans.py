@@ -165,15 +165,16 @@ def test_what_was_taken_over_is_not_taken_twice() -> None:
 def test_chunks_fit_the_window(length: int, lanes: int, rate: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of all lanes fit into the window, the window into its bounds."""
     monkeypatch.setattr(module, "LEAST_BYTES", LEAST_BYTES)
-    size = chunk_bytes(length, lanes, rate)
+    window = window_bytes(length, lanes)
+    size = chunk_bytes(length, window, lanes, rate)
     assert LEAST_BYTES <= size <= CHUNK_MOST
-    assert size * lanes <= window_bytes(length)
-    assert WINDOW_LEAST <= window_bytes(length) <= WINDOW_MOST
+    assert size * lanes <= window
+    assert WINDOW_LEAST <= window <= WINDOW_MOST
 
 
 def test_chunks_follow_the_rate() -> None:
     """Four seconds of a lane within 1 to 4 MiB; a small file has two chunks for each lane."""
-    assert chunk_bytes(10**12, 8, 2.0 * MIB) == CHUNK_MOST
-    assert chunk_bytes(10**12, 8, 0.5 * MIB) == 2 * MIB
-    assert chunk_bytes(10**12, 8, 1000.0) == CHUNK_LEAST
-    assert chunk_bytes(16 * MIB, 8, None) == MIB
+    assert chunk_bytes(10**12, WINDOW_MOST, 8, 2.0 * MIB) == CHUNK_MOST
+    assert chunk_bytes(10**12, WINDOW_MOST, 8, 0.5 * MIB) == 2 * MIB
+    assert chunk_bytes(10**12, WINDOW_MOST, 8, 1000.0) == CHUNK_LEAST
+    assert chunk_bytes(16 * MIB, WINDOW_LEAST, 8, None) == MIB
