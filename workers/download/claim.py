@@ -62,7 +62,9 @@ class Claim:
         return note
 
     def start(self) -> None:
-        """Notes that an upload is about to start; what another process had under way is removed."""
+        """Notes that an upload is about to start; what an earlier process had under way is removed."""
+        if self._lost:
+            raise TakenOver(self._target)
         note = self.found()
         if note is not None and note.holder != self._target.transfer:
             abort_noted(self._store, self._target)

@@ -108,10 +108,11 @@ def test_the_earlier_process_learns_of_it_while_it_writes(place: Place) -> None:
     made(place)
 
 
-def test_the_earlier_process_that_begins_anew_is_refused_at_its_first_part(place: Place) -> None:
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_the_earlier_process_that_begins_anew_is_refused_at_its_first_part(attempt: int, place: Place) -> None:
     """It may not put its own note over that of the later one."""
     old = at_work(place)
-    new = process(place, 2)
+    new = process(place, attempt)
     new.resume()
     old.begin(replace(SOURCE, etag='"v2"'), "video/mp4")
     with pytest.raises(TakenOver):
