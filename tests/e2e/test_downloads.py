@@ -28,7 +28,8 @@ STEP_SECONDS: Final = 60.0
 MINIO: Final = "narwhal-storage"
 SEAWEEDFS: Final = "seaweedfs"
 LOST: Final = ("lost-minio", "lost-seaweedfs")
-JOBS: Final = {"lost-minio": MINIO, "lost-seaweedfs": SEAWEEDFS, "drained": MINIO, "diskless": MINIO}
+DRAINED: Final = ("drained-minio", "drained-seaweedfs")
+JOBS: Final = dict(zip((*LOST, *DRAINED), (MINIO, SEAWEEDFS) * 2, strict=True)) | {"diskless": MINIO}
 """Downloads that are interrupted, each with the Secret of its store."""
 
 
@@ -69,25 +70,31 @@ def halves(world: World, buckets: dict[str, Bucket]) -> dict[str, Object]:
 
 
 @pytest.fixture(scope="module")
-def struck(world: World, halves: dict[str, Object]) -> str:
-    """Pods are killed without grace on each make of store, and one is drained from its node; what is said while it waits.
+def struck(world: World, halves: dict[str, Object]) -> dict[str, str]:
+    """Pods are killed without grace, and others drained from their node, on each make of store; what is said of these.
 
     At once, for the cluster takes ten seconds to make a pod anew. Then the node is back, and the origin lets go.
     """
     for name in LOST:
         (pod,) = world.kube.pods_of(halves[name])
         world.kube.kill(NS, pod["metadata"]["name"])
-    (pod,) = world.kube.pods_of(halves["drained"])
+    (pod,) = world.kube.pods_of(halves[DRAINED[0]])
     node = pod["spec"]["nodeName"]
-    selector = f"--pod-selector=narwhal.dev/uid={halves['drained']['metadata']['uid']}"
+    uids = ",".join(halves[name]["metadata"]["uid"] for name in DRAINED)
+    selector = f"--pod-selector=narwhal.dev/uid in ({uids})"
     try:
         world.kube.run("drain", node, selector, "--delete-emptydir-data", "--timeout=60s", timeout=70)
-        said = until(lambda: waiting(world, "drained"), STEP_SECONDS, "the next pod waits for a node")
+        said = {name: waited(world, name) for name in DRAINED}
     finally:
         world.kube.run("uncordon", node)
-    for name in (*LOST, "drained"):
+    for name in (*LOST, *DRAINED):
         world.open(path_of(name))
     return said
+
+
+def waited(world: World, name: str) -> str:
+    """What the status says, once it does, while no node takes the pod."""
+    return until(lambda: waiting(world, name), STEP_SECONDS, f"the next pod of {name} waits for a node")
 
 
 def waiting(world: World, name: str) -> str:
@@ -127,34 +134,42 @@ def assert_whole(world: World, bucket: Bucket, name: str) -> None:
 
 @pytest.mark.parametrize("name", LOST)
 def test_a_lost_pod_costs_at_most_a_part_a_connection(
-    world: World, buckets: dict[str, Bucket], struck: str, name: str
+    world: World, buckets: dict[str, Bucket], struck: dict[str, str], name: str
 ) -> None:
     """Killed without grace at its half: the next pod goes on from the parts in the store, and nobody is blamed."""
     assert_whole(world, buckets[JOBS[name]], name)
 
 
-def test_a_drained_node_is_waited_for(world: World, minio: Bucket, struck: str) -> None:
+@pytest.mark.parametrize("name", DRAINED)
+def test_a_drained_node_is_waited_for(
+    world: World, buckets: dict[str, Bucket], struck: dict[str, str], name: str
+) -> None:
     """Cordon and evict: the follower of the pod waits for a node, says so, and goes on where it was."""
-    assert "0/" in struck
-    assert_whole(world, minio, "drained")
+    assert "0/" in struck[name]
+    assert_whole(world, buckets[JOBS[name]], name)
 
 
-def test_a_wrong_secret_is_told_and_once_mended_it_goes_on(world: World, minio: Bucket) -> None:
+@pytest.mark.parametrize("store", [MINIO, SEAWEEDFS])
+def test_a_wrong_secret_is_told_and_once_mended_it_goes_on(
+    world: World, buckets: dict[str, Bucket], seaweedfs: S3Server, store: str
+) -> None:
     """The reason names what to mend while it waits; nothing but the Secret is touched, and the job completes."""
-    name, secret = "mended", "wrong-for-now"
+    name, secret = f"mended-{store}", f"wrong-for-now-{store}"
     url = world.serve(path_of(name), content(name))
     world.open(path_of(name))
-    world.kube.apply(storage_secret(secret, secretAccessKey="no-such-key"), namespace=NS)
+    keys = {"endpoint": seaweedfs.endpoint, "accessKeyId": ACCESS_KEY} if store == SEAWEEDFS else {}
+    world.kube.apply(storage_secret(secret, **keys, secretAccessKey="no-such-key"), namespace=NS)
     to: dict[str, Any] = {"bucket": NS, "key": key_of(name), "storageRef": {"name": secret}}
     world.kube.apply(download(NS, name, url, destination=to, backoffLimit=20))
     until(lambda: ready_reason(world, name) == "StoreAccessDenied", STEP_SECONDS, "the wrong Secret is told")
     assert world.sent(path_of(name)) == 0
-    world.kube.apply(storage_secret(secret, secretAccessKey=SECRET_KEY), namespace=NS)
+    right = WEED_KEY if store == SEAWEEDFS else SECRET_KEY
+    world.kube.apply(storage_secret(secret, **keys, secretAccessKey=right), namespace=NS)
     status = world.until(NS, DLJ, name, "Complete")
     ends = [attempt.get("reason") for attempt in status["attempts"]]
     assert ends[-1] == "Completed"
     assert set(ends[:-1]) == {"StoreAccessDenied"}
-    assert minio.read(key_of(name)) == content(name)
+    assert buckets[store].read(key_of(name)) == content(name)
 
 
 def ready_reason(world: World, name: str) -> str:
