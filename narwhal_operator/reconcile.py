@@ -42,8 +42,12 @@ class Reconciler:
     _untold: dict[Key, float] = field(default_factory=dict)  # until when words may wait, by the monotonic clock
 
     async def handle(self, key: Key, causes: frozenset[str]) -> None:
-        """One pass, unless all that brought the key here is what its last pass wrote itself, or a turn is planned."""
-        if causes <= self._written.get(key, set()) or monotonic() < self._untold.get(key, 0.0):
+        """One pass, unless all that brought the key here is what its last pass wrote itself, or its words wait."""
+        if causes <= self._written.get(key, set()):
+            return
+        wait = self._untold.get(key, 0.0) - monotonic()
+        if wait > 0:
+            self.queue.add_after(key, wait)  # what brought the key here may have taken the place of its planned turn
             return
         began, result = monotonic(), "done"
         try:

@@ -38,7 +38,8 @@ def test_all_apply_at_once_and_again(applied: Apiserver) -> None:
 @pytest.mark.parametrize("path", CASES)
 def test_it_applies_server_side(applied: Apiserver, path: Path) -> None:
     """The sample applies server-side, strictly, beside what the client-side apply left."""
-    applied.tell("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", path)
+    said = applied.tell("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", path).splitlines()
+    assert [line.rpartition(" ")[2] for line in said] == ["serverside-applied"] * len(documents(path))
 
 
 @pytest.mark.parametrize("path", CASES)

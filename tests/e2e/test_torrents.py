@@ -1,7 +1,6 @@
 """A torrent from a swarm inside the cluster, by the name that the admin allows, to objects that a transcode picks from."""
 
 import hashlib
-import urllib.request
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from tests.e2e import manifests
 from tests.e2e.kube import Object, condition
 from tests.e2e.manifests import SMALL, transcode
 from tests.e2e.store import Bucket
-from tests.e2e.world import MEDIA, World
+from tests.e2e.world import MEDIA, World, ask
 from tests.support.processes import until
 
 pytestmark = pytest.mark.cluster
@@ -35,8 +34,8 @@ def torrent(world: World) -> Iterator[bytes]:
     world.kube.run("rollout", "status", "--namespace", MEDIA, "deployment/swarm", "--timeout=60s", timeout=70)
     with world.kube.cluster.port_forward(MEDIA, "service/swarm", 80) as port:
         for path, data in contents(world).items():
-            ask(port, "PUT", f"files/show/{path}", data)
-        yield ask(port, "POST", "seed/show")
+            ask("PUT", f"http://127.0.0.1:{port}/files/show/{path}", data)
+        yield ask("POST", f"http://127.0.0.1:{port}/seed/show")
     world.kube.delete(MEDIA, "deployment", "swarm")
 
 
@@ -44,14 +43,6 @@ def contents(world: World) -> dict[str, bytes]:
     """The files of the show."""
     clip, film = world.files.clip.read_bytes(), world.files.long.read_bytes()
     return {EPISODE: clip, FILM: film + bytes(max(0, len(clip) + 1 - len(film))), NOTES: b"Thanks for seeding.\n"}
-
-
-def ask(port: int, method: str, path: str, data: bytes | None = None) -> bytes:
-    """What the swarm's own server answers."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", data, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - http, as written above
-        body: bytes = answer.read()
-        return body
 
 
 @pytest.fixture(scope="module")

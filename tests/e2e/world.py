@@ -1,13 +1,13 @@
 """The cluster as the tests find it: Narwhal installed, a store and an origin beside it, namespaces to work in."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import urllib3
 from minio import Minio
 
 from tests.cluster import images, minio
@@ -32,6 +32,13 @@ STORE: Final = "narwhal-s3"
 
 END_SECONDS: Final = 300.0
 """How long any one resource may take to its end, on a machine that has much else to do; most take ten seconds."""
+
+
+def ask(method: str, url: str, body: bytes | None = None) -> bytes:
+    """What a server of the tests' own answers."""
+    answer = urllib3.request(method, url, body=body, timeout=60, retries=False)
+    assert answer.status < 300, f"{method} {url}: {answer.status}"
+    return answer.data
 
 
 @dataclass(frozen=True)
@@ -60,20 +67,16 @@ class World:
 
     def serve(self, path: str, content: bytes) -> str:
         """Puts content on the origin; returns its URL in the cluster."""
-        request = urllib.request.Request(f"{self.origin}/{path}", content, method="PUT")  # noqa: S310 - http, see origin
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
-            assert answer.status == 201
+        ask("PUT", f"{self.origin}/{path}", content)
         return f"{ORIGIN}/{path}"
 
     def open(self, path: str) -> None:
         """Has the origin let go of a file under held/."""
-        request = urllib.request.Request(f"{self.origin}/open/{path}", method="POST")  # noqa: S310 - http, see origin
-        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310 - as above
+        ask("POST", f"{self.origin}/open/{path}")
 
     def sent(self, path: str) -> int:
         """Bytes of a file under held/ that the origin has sent in all."""
-        with urllib.request.urlopen(f"{self.origin}/sent/{path}", timeout=60) as answer:  # noqa: S310 - as above
-            return int(answer.read())
+        return int(ask("GET", f"{self.origin}/sent/{path}"))
 
     def until(self, namespace: str, kind: str, name: str, condition: str, seconds: float = END_SECONDS) -> Object:
         """The status once a condition is True; fails at once when the work has ended another way."""

@@ -108,6 +108,20 @@ class File:
         exchange.send(self.begin(exchange))
         exchange.keep = True
 
+    def held_back(self, stop: int) -> Handler:
+        """Sends what is asked for of the first `stop` bytes, then keeps the connection open in silence."""
+
+        def handler(exchange: Exchange) -> None:
+            asked = self.asked(exchange)
+            body = self.begin(exchange)
+            rest = max(0, stop - (asked[0] if asked else 0))
+            exchange.send(body[:rest])
+            if len(body) > rest:
+                exchange.silence()
+            exchange.keep = True
+
+        return handler
+
     def cut(self, after: int, *, reset: bool = False) -> Handler:
         """Answers rightly, but ends the connection after so many bytes of the body."""
 

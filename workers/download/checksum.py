@@ -1,16 +1,15 @@
 """The digest the content must have, when a checksum file lists it."""
 
-import asyncio
-import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from narwhal_operator.contract.download import Checksum
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.download.client import Client, parsed_url, read_small, shown
 from workers.download.digest import FILE_LIMIT, Wanted, given, listed, names_of
-from workers.download.retry import TRIES, again, pause
-from workers.download.rules import SourceError, status_error
+from workers.download.retry import insist
+from workers.download.rules import status_error
 
 GONE: Final = frozenset({404, 410})
 
@@ -20,18 +19,8 @@ async def wanted_digest(client: Client, checksum: Checksum | None, urls: Sequenc
     if checksum is None or checksum.url is None:
         return given(checksum)
     origins = {parsed_url(url).origin() for url in urls}
-    authorized = parsed_url(checksum.url).origin() in origins
-    tried = 0
-    while True:
-        try:
-            text = await _read(client, checksum.url, authorized=authorized)
-        except SourceError as error:
-            tried += 1
-            if not again(error.reason) or tried >= TRIES:
-                raise
-            await asyncio.sleep(pause(tried, random.random(), error.retry_after))  # noqa: S311 - jitter, no secret
-        else:
-            return listed(text, names_of(urls, key), shown(checksum.url))
+    read = partial(_read, client, checksum.url, authorized=parsed_url(checksum.url).origin() in origins)
+    return listed(await insist(read), names_of(urls, key), shown(checksum.url))
 
 
 async def _read(client: Client, url: str, *, authorized: bool) -> str:

@@ -5,7 +5,6 @@ while that can help and closes those that hang. What ends any of them ends the w
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -17,7 +16,7 @@ from workers.common.log import log
 from workers.download.client import Answer, parsed_url, shown
 from workers.download.health import Mirror
 from workers.download.lane import Lane, Opened, RangesIgnoredError
-from workers.download.retry import PROGRESS_BYTES, pause
+from workers.download.retry import PROGRESS_BYTES, jittered
 from workers.download.rules import Source, SourceError
 from workers.download.sniff import HEAD_BYTES
 from workers.download.spans import LEAST_BYTES, Span, Spans, chunk_bytes
@@ -175,7 +174,7 @@ class Engine:
             return False
         lane.failures += 1
         lane.pausing = True
-        await asyncio.sleep(pause(lane.failures, random.random(), None))  # noqa: S311 - jitter, no secret
+        await asyncio.sleep(jittered(lane.failures))
         lane.pausing = False
         return True
 

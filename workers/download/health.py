@@ -8,10 +8,10 @@ from narwhal_operator.contract.download import MirrorFacts, MirrorState
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.outcome import WorkError
 from workers.download.client import parsed_url
+from workers.download.meter import Rate
 from workers.download.ramp import Ramp
 from workers.download.retry import MOST_SECONDS
 
-SMOOTH_SECONDS: Final = 4.0
 SHOWN_SECONDS: Final = 3.0
 """How long a mirror must have sent before its rate counts as shown."""
 SLOW_SECONDS: Final = 10.0
@@ -45,10 +45,9 @@ class Mirror:
     error: WorkError | None = None
     single: bool = False
     landing: str | None = None
-    rate: float | None = None
     shown: float | None = None
     _since: float | None = None
-    _noted: tuple[float, int] = (0.0, 0)
+    _rate: Rate = field(default_factory=Rate)
     _slow_since: float | None = None
 
     def __post_init__(self) -> None:
@@ -57,13 +56,19 @@ class Mirror:
         self.host = str(parsed.authority).rpartition("@")[2][:255]
 
     @property
+    def rate(self) -> float | None:
+        """Bytes a second, smoothed, while it was asked."""
+        return self._rate.value
+
+    @property
     def hopeful(self) -> bool:
         """Whether it may be asked again."""
         return self.state in {"Active", "Standby"}
 
     def enter(self, now: float) -> None:
         """It is asked from now on."""
-        self.state, self._since, self._noted, self._slow_since = "Active", now, (now, self.bytes), None
+        self.state, self._since, self._slow_since = "Active", now, None
+        self._rate.begin(self.bytes, now)
 
     def entered(self, now: float) -> float:
         """Seconds since it is asked."""
@@ -75,14 +80,8 @@ class Mirror:
 
     def note(self, now: float) -> None:
         """Looks at what has come: its smoothed rate, and after a while the best rate it has shown."""
-        at, count = self._noted
-        passed = now - at
-        if passed < 0.1:
-            return
-        weight = 1.0 if self.rate is None else min(1.0, passed / SMOOTH_SECONDS)
-        self.rate = (self.bytes - count) / passed * weight + (self.rate or 0.0) * (1 - weight)
-        self._noted = (now, self.bytes)
-        if self._since is not None and now - self._since >= SHOWN_SECONDS:
+        self._rate.look(self.bytes, now)
+        if self.rate is not None and self._since is not None and now - self._since >= SHOWN_SECONDS:
             self.shown = max(self.shown or 0.0, self.rate)
 
     def slower(self, other: float, now: float) -> bool:

@@ -1,17 +1,16 @@
 """Bytes, rate and remaining time of a download; and the brake of a bandwidth limit. Pure: `now` is an argument."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from narwhal_operator.contract.download import DownloadProgress, MirrorFacts
 
 SMOOTH_SECONDS: Final = 4.0
 """Time constant of the rate: after it, two thirds of what is shown are newer."""
+LOOK_SECONDS: Final = 0.1
 BURST_SECONDS: Final = 0.1
 """How far ahead of the limit a transfer may be before it is slowed."""
-
-
 MIRRORS_SHOWN: Final = 12
 
 
@@ -20,6 +19,33 @@ class Watched(Protocol):
 
     def facts(self) -> MirrorFacts:
         """The facts now."""
+
+
+@dataclass(slots=True)
+class Rate:
+    """Bytes a second, smoothed, of a count that is looked at now and then; None until it was looked at twice."""
+
+    value: float | None = None
+    _at: float | None = None
+    _count: int = 0
+
+    def begin(self, count: int, now: float) -> None:
+        """What comes from now on counts; the time since the last look does not."""
+        self._at, self._count = now, count
+
+    def look(self, count: int, now: float) -> None:
+        """Takes the count at `now`; a look that follows too soon changes nothing."""
+        if self._at is None:
+            self.begin(count, now)
+            return
+        passed = now - self._at
+        if passed < LOOK_SECONDS:
+            return
+        # Bytes given up for a restart make the difference negative: no rate is below 0.
+        momentary = max(0, count - self._count) / passed
+        weight = 1.0 if self.value is None else min(1.0, passed / SMOOTH_SECONDS)
+        self.value = momentary * weight + (self.value or 0.0) * (1 - weight)
+        self.begin(count, now)
 
 
 @dataclass(slots=True)
@@ -32,14 +58,12 @@ class Meter:
     mirror: str | None = None
     connections: int = 0
     mirrors: Sequence[Watched] = ()
-    _rate: float | None = None
-    _asked_at: float | None = None
-    _asked_done: int = 0
+    _rate: Rate = field(default_factory=Rate)
 
     def progress(self, now: float) -> DownloadProgress:
         """The progress at `now` (seconds of a monotonic clock); each call also advances the smoothed rate."""
-        self._advance(now)
-        rate = None if self._rate is None else int(self._rate)
+        self._rate.look(self.done, now)
+        rate = None if self._rate.value is None else int(self._rate.value)
         left = None if self.total is None else max(0, self.total - self.done)
         return DownloadProgress(
             percent=None if not self.total else min(100, 100 * self.done // self.total),
@@ -52,19 +76,6 @@ class Meter:
             mirror=self.mirror,
             mirrors=[mirror.facts() for mirror in self.mirrors[:MIRRORS_SHOWN]] or None,
         )
-
-    def _advance(self, now: float) -> None:
-        if self._asked_at is None:
-            self._asked_at, self._asked_done = now, self.done
-            return
-        passed = now - self._asked_at
-        if passed < 0.1:
-            return
-        # Bytes given up for a restart make the difference negative: no rate is below 0.
-        momentary = max(0, self.done - self._asked_done) / passed
-        weight = 1.0 if self._rate is None else min(1.0, passed / SMOOTH_SECONDS)
-        self._rate = momentary * weight + (self._rate or 0.0) * (1 - weight)
-        self._asked_at, self._asked_done = now, self.done
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ fit, all are fetched again from one mirror alone, and then another: so each is j
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -23,8 +22,8 @@ from workers.download.retry import (
     WAIT_LIMIT_SECONDS,
     Failure,
     again,
+    jittered,
     of_source,
-    pause,
     worst,
 )
 from workers.download.rules import SourceError
@@ -182,6 +181,6 @@ class _Round:
             mirror.error = SourceError(error.reason, f"{error.message} It asks to wait {asked:.0f} s (Retry-After).")
             mirror.leave("Failed")
             return
-        seconds = pause(mirror.tried, random.random(), asked)  # noqa: S311 - jitter, no secret
+        seconds = jittered(mirror.tried, asked)
         mirror.ready_at = time.monotonic() + seconds
         log("info", "trying again", reason=error.reason.value, tried=mirror.tried, wait=round(seconds, 1))

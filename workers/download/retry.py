@@ -1,10 +1,15 @@
-"""When to try again within one attempt of the operator, and how long to wait before. Pure."""
+"""When to try again within one attempt of the operator, and how long to wait before."""
 
-from collections.abc import Sequence
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkError
+from workers.download.rules import SourceError
+
+T = TypeVar("T")
 
 TRIES: Final = 5
 """Tries in a row without progress, of the only mirror."""
@@ -42,6 +47,24 @@ def pause(tries: int, chance: float, asked: float | None) -> float:
     """Seconds before try number `tries` + 1: doubling with jitter (`chance` in 0 to 1), at least what was asked."""
     most = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** max(0, tries - 1))
     return max(most * (0.5 + chance / 2), asked or 0.0)
+
+
+def jittered(tries: int, asked: float | None = None) -> float:
+    """`pause` with chance thrown for it."""
+    return pause(tries, random.random(), asked)  # noqa: S311 - spreads retries in time; nobody gains from guessing it
+
+
+async def insist(work: Callable[[], Awaitable[T]]) -> T:
+    """Does the work again after a failure of the source that may pass, TRIES times at most. Raises what it raised last."""
+    tried = 0
+    while True:
+        try:
+            return await work()
+        except SourceError as error:
+            tried += 1
+            if not again(error.reason) or tried >= TRIES:
+                raise
+            await asyncio.sleep(jittered(tried, error.retry_after))
 
 
 def worst(failures: Sequence[Failure]) -> WorkError:

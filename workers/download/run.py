@@ -48,7 +48,10 @@ async def run(order: DownloadOrder, context: Context) -> Result:
         return Result(message=f"Removed what was unfinished: {removed}." if removed else "There was nothing to remove.")
     source = order.spec.source.http
     if source is None:
-        raise WorkError(Reason.NOT_SUPPORTED, "This version fetches over HTTP only; use spec.source.http.")
+        raise WorkError(
+            Reason.NOT_SUPPORTED,
+            "The order names no source this worker fetches; use spec.source.http or spec.source.torrent.",
+        )
     context.report(phase="Connecting")
     async with Client(_rules(order, source), context.metrics) as client:
         wanted = await wanted_digest(client, order.spec.checksum, source.urls, place.key)

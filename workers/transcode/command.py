@@ -18,6 +18,8 @@ PRESET: Final = "veryfast"
 """x264's preset; see bench/transcode.py for what others cost."""
 SEARCH: Final = ("-motion-est", "dia", "-partitions", "i8x8,i4x4")
 """Less of x264's search than the preset does: a sixth of the encode's work for a hundredth of the bits (docs/adr)."""
+FEW_THREADS: Final = 3
+"""Threads of two CPUs."""
 BUFFER: Final = Fraction(3, 2)
 """Seconds of the cap that the decoder's buffer holds (VBV)."""
 REORDERED: Final = 2
@@ -234,9 +236,14 @@ def _video_output(plan: Plan, part: Range, job: Job, number: int, rung: Rung) ->
 
 
 def share(plan: Plan, rung: Rung, threads: int) -> int:
-    """Threads of a rung's encoder: its part of all pixels. All encoders run at once, and none keeps the others waiting."""
+    """Threads of a rung's encoder: its part of all pixels, for all encoders run at once.
+
+    With one thread x264 encodes within FFmpeg's own loop, which decodes and scales as well: on two CPUs that saves work
+    and costs no time, on more it would keep them idle.
+    """
     pixels = sum(other.width * other.height for other in plan.rungs)
-    return max(1, round(threads * rung.width * rung.height / pixels))
+    least = 1 if threads <= FEW_THREADS else 2
+    return max(least, round(threads * rung.width * rung.height / pixels))
 
 
 def _segments(directory: str, start: int, seconds: Fraction, options: Iterable[str]) -> Iterable[str]:

@@ -111,7 +111,10 @@ def test_rate_and_bytes_of_a_download_are_shown(shell: Shell, origin: Origin, fi
 
     manifest = shell.write(download("bbb", origin.serve("/half.mp4", half)))
     with Terminal(shell, ("run", "-f", manifest, "--store", "store", "--allow-private")) as terminal:
-        until(lambda: re.search(r"Downloading .*KiB of [\d.]+ KiB", terminal.read()), SECONDS, "bytes are shown")
+        seen = until(
+            lambda: re.search(r"Downloading .* ([\d.]+) KiB of ([\d.]+) KiB", terminal.read()), SECONDS, "bytes"
+        )
+    assert float(seen[1]) == pytest.approx(float(seen[2]) / 2, abs=0.1)
 
 
 def test_ctrl_c_ends_it_and_says_how_to_go_on(shell: Shell, origin: Origin) -> None:

@@ -14,7 +14,7 @@ from narwhal_operator.contract.outcome import Reason
 from tests.integration.download.conftest import Place
 from tests.support.downloads import Ended, fetch, make_order
 from tests.support.origin import Exchange, File, Handler, Origin, status, turns
-from workers.download import health, mirrors
+from workers.download import health, meter, mirrors
 
 CONTENT = random.Random(21).randbytes(3_000_000)  # noqa: S311 - the same bytes in each run
 OTHER = random.Random(22).randbytes(3_000_000)  # noqa: S311 - the same bytes in each run
@@ -149,7 +149,7 @@ async def test_a_mirror_that_becomes_slow_is_left_for_one_that_was_fast(
     """The first shows its speed, fails for a moment, and is gone back to when the second is far slower."""
     monkeypatch.setattr(mirrors, "WATCH_SECONDS", 0.05)
     monkeypatch.setattr(health, "SHOWN_SECONDS", 0.2)
-    monkeypatch.setattr(health, "SMOOTH_SECONDS", 0.2)
+    monkeypatch.setattr(meter, "SMOOTH_SECONDS", 0.2)
     monkeypatch.setattr(health, "SLOW_SECONDS", 0.3)
     asked = threading.Event()
     fast = pacing(GOOD, lambda: 3e6)
@@ -179,8 +179,9 @@ async def test_each_mirror_has_its_turn_where_much_is_left(
     """The second is slower than the first, the third is faster: after a look at each it is gone on with the third."""
     monkeypatch.setattr(mirrors, "WATCH_SECONDS", 0.05)
     monkeypatch.setattr(mirrors, "TRIAL_SECONDS", 0.4)
-    for name, value in {"SHOWN_SECONDS": 0.3, "SMOOTH_SECONDS": 0.1, "TRIAL_AFTER_SECONDS": 0.3}.items():
-        monkeypatch.setattr(health, name, value)
+    monkeypatch.setattr(meter, "SMOOTH_SECONDS", 0.1)
+    monkeypatch.setattr(health, "SHOWN_SECONDS", 0.3)
+    monkeypatch.setattr(health, "TRIAL_AFTER_SECONDS", 0.3)
     monkeypatch.setattr(health, "TRIAL_LEFT_SECONDS", 0.5)
     handlers = [pacing(GOOD, lambda rate=rate: rate) for rate in (8e5, 1e5, 2e6)]  # type: ignore[misc]  # bound early
     ended = await run(handlers, origin, directory, tmp_path, checksum=SHA256, connections=1)

@@ -16,7 +16,7 @@ from narwhal_operator.contract.order import DirectoryStore
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.download.conftest import Place
 from tests.support.downloads import Worker, fetch, finished, make_order
-from tests.support.origin import Exchange, File, Handler, Origin
+from tests.support.origin import Exchange, File, Origin
 from tests.support.processes import until
 from workers.download.part_file import CHECKPOINT_BYTES
 
@@ -25,21 +25,6 @@ OTHER = random.Random(6).randbytes(40 * 1024 * 1024)  # noqa: S311 - the same by
 GOOD = File(CONTENT)
 SLOW_BLOCK = 1024 * 1024
 STOP = 24 * SLOW_BLOCK
-
-
-def held_back(file: File) -> Handler:
-    """Sends what is asked for of the first STOP bytes, then keeps the connection open in silence."""
-
-    def handler(exchange: Exchange) -> None:
-        asked = file.asked(exchange)
-        body = file.begin(exchange)
-        rest = max(0, STOP - (asked[0] if asked else 0))
-        exchange.send(body[:rest])
-        if len(body) > rest:
-            exchange.silence()
-        exchange.keep = True
-
-    return handler
 
 
 def corner(place: Place) -> Path:
@@ -64,7 +49,7 @@ def first_byte(origin: Origin) -> int:
 @pytest.fixture(params=[1, 8])
 def killed(request: pytest.FixtureRequest, origin: Origin, directory: Place, tmp_path: Path) -> Place:
     """A directory store with a download in it that was killed after some 24 MiB, over one connection or several."""
-    url = origin.serve("/f", held_back(GOOD))
+    url = origin.serve("/f", GOOD.held_back(STOP))
     worker = Worker(make_order(url, directory.store, connections=request.param), tmp_path).start()
     until(lambda: checkpoint(directory).get("count", 0) >= STOP - 4 * SLOW_BLOCK, 30, "the checkpoint")
     worker.process.send_signal(signal.SIGKILL)
@@ -161,7 +146,7 @@ async def test_a_stop_ends_within_a_second_and_keeps_what_is_there(
     number: signal.Signals, origin: Origin, directory: Place, tmp_path: Path
 ) -> None:
     """The signal ends the worker as Cancelled with code 10; the next run goes on from the last byte that came."""
-    order = make_order(origin.serve("/f", held_back(GOOD)), directory.store)
+    order = make_order(origin.serve("/f", GOOD.held_back(STOP)), directory.store)
     worker = Worker(order, tmp_path).start()
     until(lambda: checkpoint(directory).get("count", 0) >= STOP - 4 * SLOW_BLOCK, 30, "the checkpoint")
     started = time.monotonic()
@@ -181,7 +166,7 @@ async def test_a_stop_ends_within_a_second_and_keeps_what_is_there(
 
 async def test_a_deadline_ends_with_its_reason(origin: Origin, directory: Place, tmp_path: Path) -> None:
     """ActiveDeadlineSeconds holds in a local run too: DeadlineExceeded with code 13."""
-    order = make_order(origin.serve("/f", held_back(GOOD)), directory.store, activeDeadlineSeconds=1)
+    order = make_order(origin.serve("/f", GOOD.held_back(STOP)), directory.store, activeDeadlineSeconds=1)
     code, outcome, _ = await finished(Worker(order, tmp_path).start())
     assert code == 13
     assert outcome is not None
@@ -190,7 +175,7 @@ async def test_a_deadline_ends_with_its_reason(origin: Origin, directory: Place,
 
 async def test_an_upload_of_a_killed_attempt_is_cleared(origin: Origin, place: Place, tmp_path: Path) -> None:
     """After kill -9 in either store the next attempt completes and leaves no upload and no part behind."""
-    order = make_order(origin.serve("/f", held_back(GOOD)), place.store, bucket=place.bucket)
+    order = make_order(origin.serve("/f", GOOD.held_back(STOP)), place.store, bucket=place.bucket)
     worker = Worker(order, tmp_path).start()
     until(place.leftovers, 30, "something under way in the store")
     worker.process.kill()
@@ -211,7 +196,11 @@ async def test_the_sweep_removes_what_is_unfinished_and_nothing_else(
     store.put(place.bucket, "films/other.bin", b"other", content_type="video/mp4")
     orders = [
         make_order(
-            origin.serve("/f", held_back(GOOD)), place.store, bucket=place.bucket, key=f"films/{n}.bin", head={"uid": n}
+            origin.serve("/f", GOOD.held_back(STOP)),
+            place.store,
+            bucket=place.bucket,
+            key=f"films/{n}.bin",
+            head={"uid": n},
         )
         for n in ("mine", "theirs")
     ]

@@ -12,7 +12,7 @@ import pytest
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.download.conftest import Place
 from tests.support.downloads import Worker, fetch, finished, make_order
-from tests.support.origin import Exchange, File, Origin
+from tests.support.origin import File, Origin
 from tests.support.processes import until
 from tests.support.seaweed import S3Server
 from workers.common.store import ObjectStore
@@ -37,17 +37,6 @@ def place(s3: S3Server) -> Place:
 GOOD = File(CONTENT)
 
 
-def silent(exchange: Exchange) -> None:
-    """Sends what is asked for of the first COME bytes, then keeps the connection open in silence."""
-    asked = GOOD.asked(exchange)
-    body = GOOD.begin(exchange)
-    rest = max(0, COME - (asked[0] if asked else 0))
-    exchange.send(body[:rest])
-    if len(body) > rest:
-        exchange.silence()
-    exchange.keep = True
-
-
 def held(store: ObjectStore, place: Place) -> int:
     """The bytes that the note of the one upload counts."""
     items = list(store.list(place.bucket, ".narwhal/uploads/"))
@@ -65,7 +54,7 @@ def first_byte(origin: Origin) -> int:
 
 async def interrupted(origin: Origin, place: Place, scratch: Path, number: signal.Signals) -> tuple[int, int, float]:
     """Ends a worker that has noted something: its exit code, the bytes noted then, the seconds it took."""
-    order = make_order(origin.serve("/f", silent), place.store, bucket=place.bucket, connections=1)
+    order = make_order(origin.serve("/f", GOOD.held_back(COME)), place.store, bucket=place.bucket, connections=1)
     worker = Worker(order, scratch).start()
     store = place.open()
     until(lambda: held(store, place) >= 2 * PART, 30, "the note")
@@ -113,7 +102,7 @@ async def test_a_source_that_changed_starts_anew(origin: Origin, place: Place, t
 async def test_a_digest_that_is_wanted_goes_on_too(origin: Origin, place: Place, tmp_path: Path) -> None:
     """SHA-512 over all the bytes, though this process saw only the last of them; a wrong one is seen as well."""
     order = make_order(
-        origin.serve("/f", silent),
+        origin.serve("/f", GOOD.held_back(COME)),
         place.store,
         bucket=place.bucket,
         connections=1,

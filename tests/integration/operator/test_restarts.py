@@ -39,7 +39,8 @@ def test_what_ends_while_it_is_down_is_seen_when_it_is_back(
     operator.kill()
     plane.end(namespace, pod, reason, **({"artifact": b.ARTIFACT} if reason is Reason.COMPLETED else {}))
     operator.start()
-    plane.ready(DLJ, namespace, "bbb", reason.value)
+    (attempt,) = plane.ready(DLJ, namespace, "bbb", reason.value)["status"]["attempts"]
+    assert attempt["reason"] == reason.value
 
 
 def test_a_deletion_while_it_is_down_goes_on_when_it_is_back(plane: Plane, namespace: str, operator: Operator) -> None:

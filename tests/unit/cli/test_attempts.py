@@ -22,7 +22,7 @@ ATTEMPT = Attempt(STREAM.works[0], Place(STREAM, None), 2)
         pytest.param(128 + signal.SIGKILL, True, Reason.OUT_OF_MEMORY, "close other programs", id="out of memory"),
         pytest.param(128 + signal.SIGKILL, False, Reason.POD_LOST, "killed from outside", id="killed"),
         pytest.param(-signal.SIGKILL, False, Reason.POD_LOST, "killed from outside", id="its guard was killed"),
-        pytest.param(guard.NO_SCRATCH, False, Reason.SCRATCH_FULL, "/tmp/x: No space left.", id="no room"),  # noqa: S108 - words
+        pytest.param(guard.NO_SCRATCH, False, Reason.SCRATCH_FULL, "/tmp/x: No space left.", id="no room"),  # noqa: S108 - part of a message, no file is made
         pytest.param(1, False, Reason.INTERNAL_ERROR, "ended with code 1", id="an interpreter that broke"),
         pytest.param(0, False, Reason.INTERNAL_ERROR, "ended with code 0", id="success without a word"),
         pytest.param(128 + signal.SIGSEGV, False, Reason.INTERNAL_ERROR, "code 139", id="a crash"),
@@ -30,7 +30,7 @@ ATTEMPT = Attempt(STREAM.works[0], Place(STREAM, None), 2)
 )
 def test_the_outcome_of_a_worker_without_a_word(code: int, out_of_memory: bool, reason: Reason, words: str) -> None:
     """No end is without a reason, and none without a word for the user."""
-    tail = "/tmp/x: No space left"  # noqa: S108 - words
+    tail = "/tmp/x: No space left"  # noqa: S108 - part of a message, no file is made
     outcome = _without_outcome(ATTEMPT, code, tail, Stop(), out_of_memory)
     assert (outcome.reason, outcome.attempt, outcome.uid) == (reason, 2, ATTEMPT.work.uid)
     assert words in outcome.message

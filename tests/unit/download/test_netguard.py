@@ -64,6 +64,7 @@ def test_a_forbidden_address_is_refused_however_it_is_spelt(host: str) -> None:
 def test_a_globally_routable_address_is_allowed(host: str) -> None:
     """Public addresses pass, also wrapped ones whose inner address is public."""
     Policy().check(host, addresses(host))
+    assert all(Policy().allows(ip_address(text)) for text in addresses(host))
 
 
 def test_one_forbidden_address_among_many_is_enough() -> None:

@@ -73,6 +73,19 @@ async def test_in_a_burst_work_goes_before_words() -> None:
     assert len(world.api.of_kind("Job")) == 1
 
 
+async def test_words_that_wait_are_not_lost_to_a_sooner_turn() -> None:
+    """A key that comes while its words wait makes no pass, and its turn is planned anew."""
+    world = await world_with(b.download_spec(suspend=True))
+    queue = world.operator.queue = WorkQueue()
+    for number in range(40):
+        queue.add(b.key(name=f"other-{number}"))
+    await world.operator.once(KEY)
+    queue.schedule(KEY, None)
+    await world.operator.handle(KEY, frozenset({"another version"}))
+    assert "status" not in world.api.objects[DLJ]
+    assert queue._timers[KEY].when() - asyncio.get_running_loop().time() == pytest.approx(2, abs=1)
+
+
 async def test_a_quota_on_jobs_is_told_and_tried_again() -> None:
     """403: the cluster's words in the condition, another try soon, and the Job when there is room."""
     world = await world_with(b.download_spec())

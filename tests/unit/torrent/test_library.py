@@ -20,7 +20,7 @@ for found in pkgutil.walk_packages(package.__path__, "workers.download."):
 
 def test_every_module_is_imported_without_libtorrent() -> None:
     """An image without it imports all of the download worker, as its smoke test does."""
-    subprocess.run([sys.executable, "-c", WITHOUT], check=True, timeout=60)
+    assert subprocess.run([sys.executable, "-c", WITHOUT], timeout=60, check=False).returncode == 0
 
 
 def test_a_torrent_without_libtorrent_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +35,4 @@ def test_a_torrent_without_libtorrent_says_what_to_install(monkeypatch: pytest.M
 def test_libtorrent_is_there_for_tests() -> None:
     """Or none of the torrent tests would run."""
     library.require()
+    assert importlib.util.find_spec("libtorrent") is not None

@@ -105,10 +105,11 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
 
 
 def test_encoders_share_the_threads_by_their_pixels() -> None:
-    """What the CPUs allow, at least one each; a rung alone has all."""
+    """What the CPUs allow, at least one each, on more than two CPUs two; a rung alone has all."""
     both = planned()
     high, low = both.rungs
     assert [share(both, rung, 12) for rung in (high, low)] == [10, 2]
+    assert [share(both, rung, 6) for rung in (high, low)] == [5, 2]
     assert [share(both, rung, 1) for rung in (high, low)] == [1, 1]
     assert share(replace(both, rungs=(low,)), low, 12) == 12
 

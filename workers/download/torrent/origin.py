@@ -1,16 +1,15 @@
 """What the spec's source says, before the swarm is asked: a magnet link or a .torrent file, parsed and judged."""
 
-import asyncio
-import random
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from narwhal_operator.contract.download import TorrentSource
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.store import ObjectStore
 from workers.download.client import Client, read_small, shown
-from workers.download.retry import TRIES, again, pause
-from workers.download.rules import SourceError, status_error
+from workers.download.retry import insist
+from workers.download.rules import status_error
 from workers.download.torrent.addresses import Places
 from workers.download.torrent.library import lt
 from workers.download.torrent.names import Slot, TorrentFile, judged_files
@@ -44,7 +43,7 @@ async def open_origin(client: Client, source: TorrentSource) -> Origin:
     if source.magnet is not None:
         return of_magnet(source.magnet)
     url = source.url or ""
-    return of_torrent(await _fetched(client, url), shown(url))
+    return of_torrent(await insist(partial(_fetched, client, url)), shown(url))
 
 
 def of_object(store: ObjectStore, bucket: str, key: str) -> Origin:
@@ -120,15 +119,7 @@ def _places(params: "lt.add_torrent_params") -> Places:
 
 
 async def _fetched(client: Client, url: str) -> bytes:
-    tried = 0
-    while True:
-        try:
-            async with client.request(url) as answer:
-                if answer.status != 200:
-                    raise status_error(answer.where, answer.status, answer.headers)
-                return await read_small(answer, TORRENT_LIMIT)
-        except SourceError as error:
-            tried += 1
-            if not again(error.reason) or tried >= TRIES:
-                raise
-            await asyncio.sleep(pause(tried, random.random(), error.retry_after))  # noqa: S311 - jitter, no secret
+    async with client.request(url) as answer:
+        if answer.status != 200:
+            raise status_error(answer.where, answer.status, answer.headers)
+        return await read_small(answer, TORRENT_LIMIT)
