@@ -1,42 +1,22 @@
 """TranscodingJob: spec and status. The CRD is generated from these models."""
 
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field
 
 from narwhal_operator.contract.base import (
-    Bitrate,
     BucketName,
     Contract,
     KeyPrefix,
     ObjectKey,
     Rule,
-    Span,
-    TitleName,
     immutable,
-    lasting,
-    matches,
 )
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
+from narwhal_operator.contract.ladder import Ladder, Packaging
+from narwhal_operator.contract.tracks import Audio, Subtitles, Thumbnails
 
 KIND: Final = "TranscodingJob"
-
-LANGUAGES_PATTERN: Final = r"^(all|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*(,[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)*)$"
-_LANGUAGES: Final = matches(
-    LANGUAGES_PATTERN, "must be all, or language tags (BCP 47) with commas and no blanks between, such as en,de"
-)
-
-Manifest = Literal["HLS", "DASH"]
-
-
-def _hls() -> list[Manifest]:
-    return ["HLS"]
-
-
-def _distinct(manifests: list[Manifest]) -> list[Manifest]:
-    if len(set(manifests)) != len(manifests):
-        raise ValueError("manifests must not be named twice")
-    return manifests
 
 
 class S3Input(Contract):
@@ -75,94 +55,6 @@ class Output(Contract):
     bucket: BucketName = Field(description="Bucket; it must exist.")
     prefix: KeyPrefix = Field(description="Prefix of everything written; the master playlist is PREFIX/master.m3u8.")
     storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
-
-
-class Rendition(Contract):
-    """One rung of an explicit ladder."""
-
-    name: Annotated[TitleName, Field(max_length=32)] = Field(
-        description="Name of the rung, such as 720p; part of its keys."
-    )
-    height: int = Field(ge=16, le=4320, description="Lines of the short side; odd ones are rounded to even.")
-    codec: Literal["h264"] = Field("h264", description="Video codec; absent means h264.")
-    max_bitrate: Bitrate | None = Field(None, description="Cap of the bit rate (VBV), such as 3M.")
-    crf: int = Field(23, ge=0, le=51, description="Constant rate factor: lower is better and larger; absent means 23.")
-
-
-def _unique_names(rungs: list[Rendition] | None) -> None:
-    names = [rung.name for rung in rungs or []]
-    if len(set(names)) != len(names):
-        raise ValueError("renditions must have different names")
-
-
-class Ladder(OneOf):
-    """The rungs: a preset or a list."""
-
-    one_of: ClassVar[str] = "ladder"
-    cel: ClassVar[tuple[Rule, ...]] = (
-        exactly_one("preset", "renditions", of="ladder"),
-        Rule(
-            "!has(self.renditions) || self.renditions.all(r, self.renditions.exists_one(o, o.name == r.name))",
-            "renditions must have different names",
-        ),
-    )
-
-    preset: Literal["h264-standard", "h264-mobile"] | None = Field(
-        None, description="h264-standard: 1080p, 720p, 480p, 360p; h264-mobile: 480p, 360p, 240p. None is upscaled."
-    )
-    renditions: list[Rendition] | None = Field(
-        None, min_length=1, max_length=12, description="Explicit rungs. Those above the input are dropped, with a note."
-    )
-
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        _unique_names(self.renditions)
-        return self
-
-
-class Packaging(Contract):
-    """How segments and manifests are written."""
-
-    segment_duration: Annotated[Span, lasting("1s", "10s")] = Field(
-        "4s", description="Target duration of a segment, 1s to 10s; rounded to whole frames."
-    )
-    segment_format: Literal["fmp4"] = Field("fmp4", description="Format of the segments: fmp4 (CMAF).")
-    manifests: Annotated[list[Manifest], AfterValidator(_distinct)] = Field(
-        default_factory=_hls,
-        min_length=1,
-        max_length=2,
-        description="Manifests to write over the same segments. HLS is always written.",
-        json_schema_extra={"x-kubernetes-list-type": "set", "default": ["HLS"]},
-    )
-
-
-class Loudness(Contract):
-    """EBU R128 loudness normalisation."""
-
-    target: float = Field(-16, ge=-70, le=-5, description="Integrated loudness in LUFS, such as -16.")
-
-
-class Audio(Contract):
-    """The audio renditions."""
-
-    codec: Literal["aac"] = Field("aac", description="Audio codec.")
-    bitrate: Bitrate = Field("128k", description="Bit rate of a stereo track.")
-    languages: Annotated[str, Field(max_length=128), _LANGUAGES] = Field(
-        "all", description="all, or the languages to take (BCP 47, comma-separated), such as en,de."
-    )
-    loudness: Loudness | None = Field(None, description="Loudness normalisation; absent leaves it as it is.")
-
-
-class Subtitles(Contract):
-    """What becomes of text subtitles."""
-
-    mode: Literal["None", "WebVTT"] = Field("None", description="WebVTT packages text subtitles; None drops them.")
-
-
-class Thumbnails(Contract):
-    """Thumbnail sprites."""
-
-    interval: Annotated[Span, lasting("1s", "10m")] = Field("10s", description="Time from one to the next; 1s to 10m.")
 
 
 class TranscodeOptions(Suspendable):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from narwhal_operator.contract import base, download, transcode
+from narwhal_operator.contract import base, download, tracks
 from tests.contract.apiserver import Apiserver
 from tests.contract.manifests import SPECS
 from tests.contract.test_crds import PLURALS, manifest
@@ -45,9 +45,7 @@ SCALARS = {
         close_to(base.QUANTITY_PATTERN, "0123456789.kKMGTPi+-e") | st.integers(-(2**62), 2**62) | st.integers(-3, 3),
     ),
     "bitrate": Scalar("TranscodingJob", ("audio", "bitrate"), close_to(base.BITRATE_PATTERN, "0123456789.kM+-e")),
-    "languages": Scalar(
-        "TranscodingJob", ("audio", "languages"), close_to(transcode.LANGUAGES_PATTERN, "aldeENi-,_ 1")
-    ),
+    "languages": Scalar("TranscodingJob", ("audio", "languages"), close_to(tracks.LANGUAGES_PATTERN, "aldeENi-,_ 1")),
     "key": Scalar("DownloadJob", ("destination", "key"), close_to(base.KEY_PATTERN, "a./\\\x7f é\n")),
     "prefix": Scalar("TranscodingJob", ("output", "prefix"), close_to(base.KEY_PATTERN, "a./\\\x7f é\n")),
     "bucket": Scalar("DownloadJob", ("destination", "bucket"), st.text("ab.-A_9 é\n", max_size=8)),

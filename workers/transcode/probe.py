@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
-from workers.transcode import command, ladder, limits, runner
+from workers.transcode import command, limits, runner
+from workers.transcode.examine import admit
 from workers.transcode.media import MediaInfo, Video, parse
 from workers.transcode.scan import Scanner
 from workers.transcode.sniff import Sniff, sniff
@@ -80,7 +81,7 @@ async def examine(given: InputFile) -> MediaInfo:
         info = await _header(given)
         if given.seen.cut:
             raise _cut(given, given.seen.cut)
-        video = ladder.admit(info)
+        video = admit(info)
         return _scanned(given, info, video, await walking)
     finally:
         await stop([walking])
@@ -112,7 +113,7 @@ async def _refuse_large(given: InputFile) -> None:
     for extra in (("-skip_frame", "all"), ("-threads", "1")):
         info, _ = await _probe(given, *extra)
         if info is not None and info.video is not None and info.video.width > 0:
-            ladder.admit(info)
+            admit(info)
             return
 
 

@@ -1,0 +1,35 @@
+"""The argument lists of ffprobe and FFmpeg. Pure: no file is touched, nothing is run, every flag says why.
+
+Facts behind the flags are in docs/adr and were measured with FFmpeg 5.1.9; a change here is a change of RECIPE.
+"""
+
+from typing import Final
+
+from workers.transcode.command.audio import audio_graph, encode_audio
+from workers.transcode.command.common import Job, Range, Source
+from workers.transcode.command.looks import count, decode, probe, scan, version
+from workers.transcode.command.video import PRESET, SEARCH, delay, encode_video, first_segment, share, video_graph
+
+RECIPE: Final = 2
+"""Number of the way segments are made. Segments of two recipes may not join: part of the version of an output."""
+
+__all__ = [
+    "PRESET",
+    "RECIPE",
+    "SEARCH",
+    "Job",
+    "Range",
+    "Source",
+    "audio_graph",
+    "count",
+    "decode",
+    "delay",
+    "encode_audio",
+    "encode_video",
+    "first_segment",
+    "probe",
+    "scan",
+    "share",
+    "version",
+    "video_graph",
+]
