@@ -9,12 +9,12 @@ from fractions import Fraction
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from workers.transcode.boxes import IDR
 from workers.transcode.layout import INIT, MEDIA, segment_name
 from workers.transcode.package import GROUP, Pointers, frame_rate, variant_bandwidths, variant_codecs
 from workers.transcode.plan import AAC_FRAME
-from workers.transcode.playlist import Entry, Playlist, PlaylistError, attributes, parse
 from workers.transcode.rendition import Rendition, Title
+from workers.verify.boxes import IDR
+from workers.verify.playlist import Entry, Playlist, PlaylistError, attributes, parse
 
 ROUNDING: Final = Fraction(1, 1_000_000)
 """What six decimals of EXTINF may be off."""

@@ -13,7 +13,6 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.common.log import log
 from workers.transcode import command, runner
-from workers.transcode.boxes import with_edit
 from workers.transcode.diagnose import failure
 from workers.transcode.layout import INIT, segment_name
 from workers.transcode.plan import Plan
@@ -23,6 +22,7 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
 from workers.transcode.upload import Uploads
+from workers.verify.boxes import with_edit
 
 POLL_SECONDS: Final = 0.2
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from workers.transcode.boxes import Fragment, Track
 from workers.transcode.plan import AudioTrack, Plan, Rung
+from workers.verify.boxes import Fragment, Track
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode import limits
-from workers.transcode.boxes import DamagedSegmentError, read_fragment, read_init
 from workers.transcode.layout import INIT, Layout, segment_index, segment_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
 from workers.transcode.tasks import together
+from workers.verify.boxes import DamagedSegmentError, read_fragment, read_init
 
 T = TypeVar("T")
 

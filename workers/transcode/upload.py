@@ -7,10 +7,10 @@ from pathlib import Path
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import limits
-from workers.transcode.boxes import DamagedSegmentError
 from workers.transcode.rendition import Rendition
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
+from workers.verify.boxes import DamagedSegmentError
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.fmp4 import aac_init, avc_init, segment
 from tests.unit.transcode.inputs import probed
 from workers.transcode import dash, package
-from workers.transcode.boxes import read_fragment, read_init
 from workers.transcode.checks import Object, Package
 from workers.transcode.ladder import plan
 from workers.transcode.layout import segment_name
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Stored, Title
+from workers.verify.boxes import read_fragment, read_init
 
 ROOT = "v/0123456789abcdef"
 

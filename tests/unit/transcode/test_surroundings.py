@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from workers.transcode.cpus import quota, threads
 from workers.transcode.layout import VERSION, Layout, segment_index, segment_name
-from workers.transcode.playlist import PlaylistError, attributes, parse
 from workers.transcode.probe import Walk, lines
 from workers.transcode.sample import chosen
+from workers.verify.playlist import PlaylistError, attributes, parse
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transcode.fmp4 import aac_init, avc_init, box, full, nal, segment
-from workers.transcode.boxes import DamagedSegmentError, Fragment, Track, boxes, read_fragment, read_init, with_edit
+from workers.verify.boxes import DamagedSegmentError, Fragment, Track, boxes, read_fragment, read_init, with_edit
 
 
 def test_an_h264_init_segment_says_size_timescale_and_codec() -> None:
