@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from workers.transcode.plan import AudioTrack, Plan, Rung
-from workers.verify.boxes import Fragment, Track
+from workers.verify.fragment import Fragment
+from workers.verify.init import Track
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from workers.transcode.layout import INIT, Layout, segment_index, segment_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
 from workers.transcode.tasks import together
-from workers.verify.boxes import DamagedSegmentError, read_fragment, read_init
+from workers.verify.boxes import DamagedSegmentError
+from workers.verify.fragment import read_fragment
+from workers.verify.init import read_init
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class Shelf:
         """A stored segment by its first bytes. Raises DamagedSegmentError."""
         key = self.key(rendition, segment_name(index))
         head = await self.call(self.store.read, self.bucket, key, 0, min(info.size, limits.SEGMENT_HEAD))
-        return Stored(index, info.size, info.etag, read_fragment(head))
+        return Stored(index, info.size, info.etag, read_fragment(head, rendition.track, info.size))
 
     async def put_init(self, rendition: Rendition, data: bytes) -> None:
         """Stores the init segment. Raises DamagedSegmentError."""
@@ -124,5 +126,5 @@ def drop_foreign(rendition: Rendition, line: Timeline) -> None:
         fragment = segment.fragment
         start, frames = index * line.gop * line.frame_ticks, line.frames_of(index)
         expected = (start, frames, frames * line.frame_ticks, segment.size, True)
-        if expected != (fragment.start, fragment.samples, fragment.duration, fragment.length, fragment.idr):
+        if expected != (fragment.start, fragment.samples, fragment.duration, fragment.length, fragment.key):
             del rendition.stored[index]

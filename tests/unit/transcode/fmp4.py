@@ -47,13 +47,15 @@ def segment(
     start: int, frames: int, ticks: int, nals: bytes = b"", *, each: bool = False, offset: int | None = None
 ) -> bytes:
     """A media segment; durations by a default, or one each. `nals` begins its first sample."""
-    flags, extra = (0x20008, struct.pack(">I", ticks)) if not each else (0x20000, b"")
-    tfhd = full("tfhd", struct.pack(">I", 1), extra, flags=flags)
+    default, extra = (0x20008, struct.pack(">I", ticks)) if not each else (0x20000, b"")
+    tfhd = full("tfhd", struct.pack(">I", 1), extra, flags=default)
     tfdt = full("tfdt", struct.pack(">Q", start), version=1)
     fields = ([ticks, 1] if each else []) + ([] if offset is None else [offset])
-    run = struct.pack(">Ii", frames, 0) + struct.pack(f">{len(fields)}i", *fields) * frames
-    trun = full("trun", run, flags=0x1 | (0x300 if each else 0) | (0 if offset is None else 0x800))
-    moof = box("moof", full("mfhd", bytes(4)), box("traf", tfhd, tfdt, trun))
+    flags = 0x1 | (0x300 if each else 0) | (0 if offset is None else 0x800)
+    moof = b""
+    for _ in range(2):  # the run says where its data are: behind the moof, once that is known
+        run = struct.pack(">Ii", frames, len(moof) + 8) + struct.pack(f">{len(fields)}i", *fields) * frames
+        moof = box("moof", full("mfhd", bytes(4)), box("traf", tfhd, tfdt, full("trun", run, flags=flags)))
     return box("styp", b"msdh") + moof + box("mdat", nals or idr())
 
 

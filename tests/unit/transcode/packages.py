@@ -11,7 +11,8 @@ from workers.transcode.ladder import plan
 from workers.transcode.layout import segment_name
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Stored, Title
-from workers.verify.boxes import read_fragment, read_init
+from workers.verify.fragment import read_fragment
+from workers.verify.init import read_init
 
 ROOT = "v/0123456789abcdef"
 

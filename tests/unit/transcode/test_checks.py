@@ -8,7 +8,7 @@ import pytest
 from tests.unit.transcode.fmp4 import avc_init, nal, segment
 from tests.unit.transcode.packages import good, stored
 from workers.transcode.checks import RULES, Object, Package
-from workers.verify.boxes import read_init
+from workers.verify.init import read_init
 
 
 def findings(package: Package) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from tests.unit.transcode.packages import good, planned, stored
 from workers.transcode.package import frame_rate
 from workers.transcode.rates import timeline
 from workers.transcode.rendition import Rendition, Title, average_bandwidth, peak_bandwidth
-from workers.verify.boxes import Track
+from workers.verify.init import Track
 
 MEDIA = """#EXTM3U
 #EXT-X-VERSION:7
