@@ -104,9 +104,9 @@ class Bench:
             (folder / name).mkdir(parents=True)
         given = command.Job(command.Source(str(self.film)), str(folder), 1, threads(None))
         argv = command.encode_video(plan, command.Range(0, plan.timeline.segments), given)
-        audio = command.encode_audio(plan, plan.audio[0], given)
+        audio = command.encode_audio(plan, plan.audio, given)
         argv[argv.index("-filter_complex") + 1] += f";{audio[audio.index('-filter_complex') + 1]}"
-        argv += audio[audio.index("[a]") - 1 :]
+        argv += audio[audio.index("[a0]") - 1 :]
         argv = [word for word in argv if word not in without]
         done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
         if done.returncode:

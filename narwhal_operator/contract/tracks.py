@@ -21,10 +21,19 @@ class Loudness(Contract):
 class Audio(Contract):
     """The audio renditions."""
 
-    codec: Literal["aac"] = Field("aac", description="Audio codec.")
-    bitrate: Bitrate = Field("128k", description="Bit rate of a stereo track.")
+    codec: Literal["aac", "opus"] = Field(
+        "aac", description="Audio codec: aac plays everywhere; opus needs half the bits, and players of 2020 or later."
+    )
+    bitrate: Bitrate = Field(
+        "128k", description="Bit rate of a stereo track; mono takes half, 5.1 three times as much."
+    )
+    channels: Literal["Stereo", "Source"] = Field(
+        "Stereo",
+        description="Stereo mixes surround down. Source packages 5.1 beside the stereo mix, for tracks that have it.",
+    )
     languages: Annotated[str, Field(max_length=128), _LANGUAGES] = Field(
-        "all", description="all, or the languages to take (BCP 47, comma-separated), such as en,de."
+        "all",
+        description="all tracks (16 at most), or those in these languages, in this order (BCP 47), such as en,de.",
     )
     loudness: Loudness | None = Field(None, description="Loudness normalisation; absent leaves it as it is.")
 

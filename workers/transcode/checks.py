@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from workers.transcode.groups import Variant, audio_groups, variants
 from workers.transcode.layout import INIT, MEDIA, segment_name
-from workers.transcode.package import GROUP, Pointers, frame_rate, variant_bandwidths, variant_codecs
-from workers.transcode.plan import AAC_FRAME
+from workers.transcode.package import Pointers, frame_rate
 from workers.transcode.rendition import Rendition, Title
 from workers.verify.playlist import Entry, Playlist, PlaylistError, attributes, parse
 
@@ -110,7 +110,11 @@ def lasting(package: Package) -> Iterator[str]:
     line = package.title.plan.timeline
     margin = 1 / line.rate
     for rendition in package.title.renditions:
-        packet = Fraction(AAC_FRAME, rendition.track.timescale) if rendition.audio and rendition.track else Fraction(0)
+        packet = (
+            Fraction(rendition.audio.frame, rendition.track.timescale)
+            if rendition.audio and rendition.track
+            else Fraction(0)
+        )
         if abs(rendition.duration() - line.duration) > max(margin, packet):
             yield f"{rendition.path} lasts {float(rendition.duration()):.3f} s, the source {float(line.duration):.3f} s"
 
@@ -179,32 +183,36 @@ def master_playlist(package: Package) -> Iterator[str]:
     if found.value("EXT-X-INDEPENDENT-SEGMENTS") is None:
         yield "EXT-X-INDEPENDENT-SEGMENTS is missing"
     if [entry.uri for entry in found.entries] != [
-        f"{package.root}/{video.path}/{MEDIA}" for video in package.title.videos
+        f"{package.root}/{variant.video.path}/{MEDIA}" for variant in variants(package.title)
     ]:
         yield f"it lists {', '.join(entry.uri for entry in found.entries)[:200]}"
         return
     listed = [(group.get("TYPE"), group.get("GROUP-ID"), group.get("URI")) for group in groups]
-    if listed != [("AUDIO", GROUP, f"{package.root}/{audio.path}/{MEDIA}") for audio in package.title.audios]:
+    if listed != [
+        ("AUDIO", group.name, f"{package.root}/{audio.path}/{MEDIA}")
+        for group in audio_groups(package.title)
+        for audio in group.members
+    ]:
         yield f"its audio group is {groups}"[:300]
-    if sum(group.get("DEFAULT") == "YES" for group in groups) > 1:
+    if sum(group.get("DEFAULT") == "YES" for group in groups) > len(audio_groups(package.title)):
         yield "more than one track is DEFAULT (RFC 8216 section 4.3.4.1.1)"
-    for entry, video in zip(found.entries, package.title.videos, strict=True):
-        for finding in _variant(package, entry.attributes, video):
-            yield f"{video.name}: {finding}"
+    for entry, variant in zip(found.entries, variants(package.title), strict=True):
+        for finding in _variant(package, entry.attributes, variant):
+            yield f"{variant.video.name}: {finding}"
 
 
-def _variant(package: Package, said: Mapping[str, str], video: Rendition) -> Iterator[str]:
-    peak, average = variant_bandwidths(package.title, video)
+def _variant(package: Package, said: Mapping[str, str], variant: Variant) -> Iterator[str]:
+    peak, average = variant.bandwidths(package.title.target)
     for name, true in (("BANDWIDTH", peak), ("AVERAGE-BANDWIDTH", average)):
         value = int(said.get(name, "0")) if said.get(name, "0").isdecimal() else 0
         if not true <= value <= true * (1 + TRUE_BANDWIDTH):
             yield f"{name} is {value}, measured {true}"
-    track = video.track
+    track = variant.video.track
     true_values = {
-        "CODECS": variant_codecs(package.title, video),
+        "CODECS": variant.codecs(),
         "RESOLUTION": f"{track.width}x{track.height}" if track else None,
         "FRAME-RATE": frame_rate(package.title.plan.timeline),
-        "AUDIO": GROUP if package.title.audios else None,
+        "AUDIO": variant.group.name if variant.group else None,
     }
     for name, true_value in true_values.items():
         if said.get(name) != true_value:

@@ -3,10 +3,22 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import groupby
+from typing import Final
 from xml.etree import ElementTree as ET
 
 from workers.transcode.layout import INIT
 from workers.transcode.rendition import Rendition, Title, peak_bandwidth
+
+ROLE: Final = "urn:mpeg:dash:role:2011"
+PURPOSE: Final = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+MAIN: Final = (("Role", ROLE, "main"),)
+ROLES: Final = {
+    "main": (("Role", ROLE, "alternate"),),
+    "commentary": (("Role", ROLE, "commentary"),),
+    # 1: for the visually impaired (DASH-IF IOP 3.9.4).
+    "description": (("Accessibility", PURPOSE, "1"), ("Role", ROLE, "alternate")),
+}
+"""Elements of an adaptation set by what its audio is for; in the order the schema wants."""
 
 
 def manifest(root: str, title: Title) -> str:
@@ -25,7 +37,7 @@ def manifest(root: str, title: Title) -> str:
     period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
     _videos(period, title)
     for number, audio in enumerate(title.audios, 1):
-        _audio(period, number, audio, title.target)
+        _audio(period, number, audio, title.target, main=_source(audio) == _source(title.audios[0]))
     ET.indent(mpd)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
 
@@ -41,17 +53,26 @@ def _videos(period: ET.Element, title: Title) -> None:
             _representation(adaptation, video, size, title.target)
 
 
-def _audio(period: ET.Element, number: int, audio: Rendition, target: int) -> None:
+def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, main: bool) -> None:
     if audio.audio is None or audio.track is None:
         return
     group = {"contentType": "audio", "mimeType": "audio/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
     language = {"lang": audio.audio.language} if audio.audio.language else {}
-    adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group, **language})
+    # Where nobody chooses, players go by priority, then by bit rate: without it surround would come first.
+    first = {"selectionPriority": "2"} if number == 1 else {}
+    adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group, **language, **first})
+    ET.SubElement(adaptation, "Label").text = audio.audio.label
+    for name, scheme, value in MAIN if main and audio.audio.role == "main" else ROLES[audio.audio.role]:
+        ET.SubElement(adaptation, name, {"schemeIdUri": scheme, "value": value})
     rate = {"audioSamplingRate": str(audio.track.sample_rate)}
     representation = _representation(adaptation, audio, rate, target)
     scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
     channels = ET.Element("AudioChannelConfiguration", {"schemeIdUri": scheme, "value": str(audio.track.channels)})
     representation.insert(0, channels)
+
+
+def _source(audio: Rendition) -> int | None:
+    return audio.audio.index if audio.audio else None
 
 
 def _representation(parent: ET.Element, rendition: Rendition, about: dict[str, str], target: int) -> ET.Element:

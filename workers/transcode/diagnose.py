@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +16,8 @@ FULL_BYTES: Final = 1024 * 1024
 """A volume with less room than this is full."""
 
 
-async def failure(ended: runner.Ended, given: InputFile, stream: int, scratch: Path) -> WorkError:
-    """The error that a failed encode of one input stream ends with."""
+async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int], scratch: Path) -> WorkError:
+    """The error that a failed encode of these streams of the input ends with."""
     evidence = ended.tail[-EVIDENCE:]
     if ended.stalled:
         seconds = limits.STALL_SECONDS
@@ -28,15 +30,21 @@ async def failure(ended: runner.Ended, given: InputFile, stream: int, scratch: P
     if ended.killed_by == signal.SIGKILL:
         message = "FFmpeg was killed, most likely for want of memory; raise spec.template.resources.limits.memory."
         return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
-    check = await runner.run(lambda fd: command.decode(given.source, fd, str(stream)), fds=[given.fd])
-    if check.code > 0:
-        return _damaged(check, given)
+    for stream in streams:
+        argv = partial(_decode, given, stream)
+        check = await runner.run(argv, fds=[given.fd])
+        if check.code > 0:
+            return _damaged(check, given)
     how = f"signal {ended.killed_by}" if ended.killed_by else f"exit code {ended.code}"
     return WorkError(
         Reason.ENCODER_FAILED,
         f"FFmpeg ended with {how}, though the input decodes; it is tried again.",
         evidence=evidence,
     )
+
+
+def _decode(given: InputFile, stream: int, fd: int) -> Sequence[str]:
+    return command.decode(given.source, fd, str(stream))
 
 
 def _damaged(check: runner.Ended, given: InputFile) -> WorkError:

@@ -22,7 +22,7 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
 from workers.transcode.upload import Uploads
-from workers.verify.boxes import with_edit
+from workers.verify.boxes import with_edit, without_pre_skip
 
 POLL_SECONDS: Final = 0.2
 
@@ -64,7 +64,8 @@ class Encoder:
         self._check()
 
     async def _produce(self, part: command.Range) -> None:
-        work = [self._audio(audio) for audio in self.title.audios if not _whole(audio)]
+        missing = [audio for audio in self.title.audios if not _whole(audio)]
+        work = [self._audio(missing)] if missing else []
         if part.start < part.stop:
             work.append(self._video(part))
         await together(*work)
@@ -76,7 +77,7 @@ class Encoder:
             # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
             ended = await self._range(replace(self.title.plan, seekable=False), part)
         if ended.code != 0:
-            raise await failure(ended, self.given, self.title.plan.video.index, self.place.scratch)
+            raise await failure(ended, self.given, [self.title.plan.video.index], self.place.scratch)
 
     async def _range(self, plan: Plan, part: command.Range) -> runner.Ended:
         folder = self.place.scratch / "video"
@@ -87,19 +88,19 @@ class Encoder:
 
         return await self._run(argv, folder, first, self._frames)
 
-    async def _audio(self, audio: Rendition) -> None:
-        track = audio.audio
-        if track is None:
-            return
-        audio.stored.clear()  # whole or not at all: packets of two runs do not join
+    async def _audio(self, audios: Sequence[Rendition]) -> None:
+        tracks = {audio.name: (audio, audio.audio) for audio in audios if audio.audio}
+        for audio in audios:
+            audio.stored.clear()  # whole or not at all: packets of two runs do not join
         folder = self.place.scratch / "audio"
 
         def argv(fd: int) -> Sequence[str]:
-            return command.encode_audio(self.title.plan, track, self._job(folder, fd))
+            return command.encode_audio(self.title.plan, [track for _, track in tracks.values()], self._job(folder, fd))
 
-        ended = await self._run(argv, folder, {track.name: (audio, 0)}, None)
+        ended = await self._run(argv, folder, {name: (audio, 0) for name, (audio, _) in tracks.items()}, None)
         if ended.code != 0:
-            raise await failure(ended, self.given, track.index, self.place.scratch)
+            streams = sorted({track.index for _, track in tracks.values()})
+            raise await failure(ended, self.given, streams, self.place.scratch)
 
     def _job(self, folder: Path, fd: int) -> command.Job:
         return command.Job(self.given.source, str(folder), fd, self.place.threads)
@@ -151,6 +152,8 @@ class Encoder:
         data = await asyncio.to_thread(path.read_bytes)
         if rendition.rung:
             data = with_edit(data, command.delay(self.title.plan.timeline) * self.title.plan.timeline.frame_ticks)
+        elif rendition.audio and rendition.audio.codec == "opus":
+            data = without_pre_skip(data)
         if rendition.init is None or rendition.audio:
             await self.shelf.put_init(rendition, data)
         elif data != rendition.init:

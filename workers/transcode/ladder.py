@@ -14,9 +14,9 @@ from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode.examine import FAST_RATE, Input, examine, shown
 from workers.transcode.media import HDR, INTERLACED, MediaInfo
 from workers.transcode.notes import NOTES
-from workers.transcode.plan import AAC_FRAME, AUDIO_RATE, AudioTrack, Plan, Rung
+from workers.transcode.plan import Plan, Rung
 from workers.transcode.rates import timeline
-from workers.transcode.tracks import choose
+from workers.transcode.tracks import renditions
 
 CRF: Final = 23
 PRESETS: Final[dict[str, tuple[Rung, ...]]] = {
@@ -47,15 +47,13 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
     video, scan = seen.video, seen.scan
     line = timeline(seen.rate, scan.frames(video.time_base, seen.rate), seconds_of(options.packaging.segment_duration))
     rungs, dropped = _rungs(seen)
-    packets = max(2, round(line.duration * AUDIO_RATE / AAC_FRAME))
-    chosen = choose(info.audio, options.audio.languages)
     return Plan(
         info=info,
         video=video,
         first_tick=scan.first,
         timeline=line,
         rungs=rungs,
-        audio=() if chosen is None else (_track(chosen.index, chosen.channels, chosen.language, packets, options),),
+        audio=renditions(info.audio, options.audio, line),
         deinterlace=video.field_order in INTERLACED,
         tonemap=video.transfer in HDR,
         seekable=not SEEKABLE.isdisjoint(info.container.split(",")),
@@ -106,15 +104,3 @@ def _sized(rung: Rung, width: int, height: int) -> Rung:
     other = min(2 * round(Fraction(long * rung.height, 2 * short)), long - long % 2)
     size = (other, rung.height) if width >= height else (rung.height, other)
     return Rung(rung.name, *size, rung.crf, rung.max_bitrate)
-
-
-def _track(index: int, channels: int, language: str | None, packets: int, options: TranscodeOptions) -> AudioTrack:
-    stereo = bits_of(options.audio.bitrate)
-    return AudioTrack(
-        name=language or "main",
-        index=index,
-        channels=min(channels, 2),
-        bitrate=stereo if channels > 1 else max(32_000, stereo // 2),
-        packets=packets,
-        language=language,
-    )

@@ -4,15 +4,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from workers.transcode.scan import Scan
 
+TITLE_LENGTH: Final = 64
+"""Characters of a stream's title that are kept."""
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 INTERLACED: Final = frozenset({"tt", "bb", "tb", "bt"})
 """ffprobe's field_order of interlaced video."""
 HDR: Final = frozenset({"smpte2084", "arib-std-b67"})
 """Transfer characteristics of high dynamic range: PQ and HLG."""
+
+
+Role = Literal["main", "commentary", "description"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,9 @@ class Audio:
     sample_rate: int = 48000
     language: str | None = None
     default: bool = False
+    title: str | None = None
+    role: Role = "main"
+    """By its dispositions: a commentary, or a description of the picture for who does not see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,11 @@ class Subtitle:
     index: int
     codec: str
     language: str | None = None
+    title: str | None = None
+    default: bool = False
+    forced: bool = False
+    """Only what must be read whatever the viewer chose: signs, foreign speech."""
+    hearing_impaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +104,7 @@ def parse(found: Mapping[str, Any]) -> MediaInfo:
         streams=int(container.get("nb_streams", len(streams))),
         video=_video(streams),
         audio=tuple(_audio(stream) for stream in _of("audio", streams) if int(stream.get("channels", 0)) > 0),
-        subtitles=tuple(
-            Subtitle(int(stream["index"]), _codec(stream), _language(stream)) for stream in _of("subtitle", streams)
-        ),
+        subtitles=tuple(_subtitle(stream) for stream in _of("subtitle", streams)),
         duration=_fraction(container.get("duration")),
         time_bases={
             int(stream["index"]): base for stream in streams if (base := _fraction(stream.get("time_base"))) is not None
@@ -138,6 +149,26 @@ def _audio(stream: Mapping[str, Any]) -> Audio:
         sample_rate=int(stream.get("sample_rate", 0)),
         language=_language(stream),
         default=_disposition(stream, "default"),
+        title=_title(stream),
+        role=_role(stream),
+    )
+
+
+def _role(stream: Mapping[str, Any]) -> Role:
+    if _disposition(stream, "visual_impaired") or _disposition(stream, "descriptions"):
+        return "description"
+    return "commentary" if _disposition(stream, "comment") else "main"
+
+
+def _subtitle(stream: Mapping[str, Any]) -> Subtitle:
+    return Subtitle(
+        index=int(stream["index"]),
+        codec=_codec(stream),
+        language=_language(stream),
+        title=_title(stream),
+        default=_disposition(stream, "default"),
+        forced=_disposition(stream, "forced"),
+        hearing_impaired=_disposition(stream, "hearing_impaired") or _disposition(stream, "captions"),
     )
 
 
@@ -153,6 +184,16 @@ def _language(stream: Mapping[str, Any]) -> str | None:
     language = str(stream.get("tags", {}).get("language", "und")).strip()
     # It becomes part of a key and of a playlist: what is no language tag is none.
     return language if language != "und" and LANGUAGE.fullmatch(language) else None
+
+
+def _title(stream: Mapping[str, Any]) -> str | None:
+    return plain(str(stream.get("tags", {}).get("title", "")))
+
+
+def plain(text: str, length: int = TITLE_LENGTH) -> str | None:
+    """A file's text as an attribute of a playlist takes it: one line, no double quotes (RFC 8216 section 4.2), bounded."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * length]).split())
+    return line.replace('"', "'")[:length].rstrip() or None
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:

@@ -65,7 +65,7 @@ def _note_hidden(seen: Input) -> str | None:
 
 
 def _note_audio(seen: Input) -> str | None:
-    return note_tracks(seen.info.audio, seen.options.audio.languages)
+    return note_tracks(seen.info.audio, seen.options.audio)
 
 
 def _note_loudness(seen: Input) -> str | None:

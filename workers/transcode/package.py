@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from workers.transcode.groups import Variant, audio_groups, media_tags, variants
 from workers.transcode.layout import INIT, MEDIA, segment_name
 from workers.transcode.rates import Timeline
-from workers.transcode.rendition import Rendition, Title, average_bandwidth, peak_bandwidth
+from workers.transcode.rendition import Rendition, Title
 
 VERSION: Final = 7
 """EXT-X-VERSION: 6 is the least for EXT-X-MAP in media playlists; 7 what fragmented MP4 came with."""
-GROUP: Final = "audio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,10 @@ def media_playlist(rendition: Rendition, target: int) -> str:
 def master_playlist(root: str, title: Title) -> str:
     """The master playlist. URIs are relative to it, through the version's prefix `root`."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    lines += [_media(root, audio, first=number == 0) for number, audio in enumerate(title.audios)]
-    for video in title.videos:
-        lines += [_stream(title, video), f"{root}/{video.path}/{MEDIA}"]
+    lines += [line for group in audio_groups(title) for line in media_tags(root, group)]
+    for variant in variants(title):
+        lines += [_stream(title, variant), f"{root}/{variant.video.path}/{MEDIA}"]
     return "\n".join([*lines, ""])
-
-
-def variant_bandwidths(title: Title, video: Rendition) -> tuple[int, int]:
-    """BANDWIDTH and AVERAGE-BANDWIDTH of a variant: its own and the largest of the audio it is played with."""
-    target, audios = title.target, title.audios
-    peak = peak_bandwidth(video, target) + max((peak_bandwidth(audio, target) for audio in audios), default=0)
-    average = average_bandwidth(video) + max((average_bandwidth(audio) for audio in audios), default=0)
-    return peak, average
-
-
-def variant_codecs(title: Title, video: Rendition) -> str:
-    """CODECS of a variant, as its init segments have them (RFC 6381)."""
-    found = [rendition.track.codec for rendition in (video, *title.audios) if rendition.track]
-    return ",".join(dict.fromkeys(found))
 
 
 def frame_rate(line: Timeline) -> str:
@@ -65,31 +51,17 @@ def frame_rate(line: Timeline) -> str:
     return _decimal(line.rate, 3)
 
 
-def _media(root: str, audio: Rendition, *, first: bool) -> str:
-    language = audio.audio.language if audio.audio else None
-    fields = [
-        "TYPE=AUDIO",
-        f'GROUP-ID="{GROUP}"',
-        f'NAME="{audio.name}"',
-        *([f'LANGUAGE="{language}"'] if language else []),
-        f"DEFAULT={'YES' if first else 'NO'}",
-        "AUTOSELECT=YES",
-        f'CHANNELS="{audio.track.channels if audio.track else 0}"',
-        f'URI="{root}/{audio.path}/{MEDIA}"',
-    ]
-    return f"#EXT-X-MEDIA:{','.join(fields)}"
-
-
-def _stream(title: Title, video: Rendition) -> str:
-    peak, average = variant_bandwidths(title, video)
-    width, height = (video.track.width, video.track.height) if video.track else (0, 0)
+def _stream(title: Title, variant: Variant) -> str:
+    peak, average = variant.bandwidths(title.target)
+    track = variant.video.track
+    width, height = (track.width, track.height) if track else (0, 0)
     fields = [
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
-        f'CODECS="{variant_codecs(title, video)}"',
+        f'CODECS="{variant.codecs()}"',
         f"RESOLUTION={width}x{height}",
         f"FRAME-RATE={frame_rate(title.plan.timeline)}",
-        *([f'AUDIO="{GROUP}"'] if title.audios else []),
+        *([f'AUDIO="{variant.group.name}"'] if variant.group else []),
     ]
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"
 

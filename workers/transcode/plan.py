@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, Literal
 
 from narwhal_operator.contract.transcode import RungPlan, TranscodePlan
-from workers.transcode.media import MediaInfo, Video
+from workers.transcode.media import MediaInfo, Role, Video
 from workers.transcode.rates import Timeline
 
 AUDIO_RATE: Final = 48_000
 AAC_FRAME: Final = 1024
 """Samples of an AAC-LC packet, and of the encoder's priming."""
+OPUS_FRAME: Final = 960
+"""Samples of an Opus packet of 20 ms."""
+OPUS_PRIMING: Final = 312
+"""Samples libopus's output is late by at 48 kHz (its OpusHead's pre-skip, RFC 7845 section 4.2)."""
+AudioCodec = Literal["aac", "opus"]
 NOTE_LENGTH: Final = 256
 NOTES: Final = 32
 
@@ -28,7 +33,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """One rendition of the audio: AAC-LC at 48 kHz."""
+    """One rendition of the audio at 48 kHz. `label` is what a player's menu shows."""
 
     name: str
     index: int
@@ -36,19 +41,39 @@ class AudioTrack:
     bitrate: int
     packets: int
     language: str | None = None
+    label: str = "Audio"
+    codec: AudioCodec = "aac"
+    role: Role = "main"
+    downmix: bool = False
+    """Whether a surround source is mixed down to it."""
+
+    @property
+    def frame(self) -> int:
+        """Samples of a packet."""
+        return AAC_FRAME if self.codec == "aac" else OPUS_FRAME
+
+    @property
+    def priming(self) -> int:
+        """Samples the decoder gives before the first that was encoded."""
+        return AAC_FRAME if self.codec == "aac" else OPUS_PRIMING
+
+    @property
+    def surround(self) -> bool:
+        """More than stereo."""
+        return self.channels > 2
 
     @property
     def samples(self) -> int:
         """Samples of the whole, as its packets have them."""
-        return self.packets * AAC_FRAME
+        return self.packets * self.frame
 
     def first_packet(self, segment: int, segment_duration: Fraction) -> int:
         """The first packet of a segment: the first that starts when the video's segment does, or after."""
-        return -(-(segment * segment_duration * AUDIO_RATE) // AAC_FRAME)
+        return -(-(segment * segment_duration * AUDIO_RATE) // self.frame)
 
     def segments(self, segment_duration: Fraction) -> int:
         """Segments of the track."""
-        per = segment_duration * AUDIO_RATE / AAC_FRAME
+        per = segment_duration * AUDIO_RATE / self.frame
         return int((self.packets - 1) // per) + 1
 
 
@@ -84,7 +109,7 @@ class Plan:
             duration_seconds=float(self.timeline.duration),
             frames=self.timeline.frames,
             video_codec=self.video.codec,
-            audio_tracks=len(self.audio),
+            audio_tracks=len({track.index for track in self.audio}),
             segments=self.timeline.segments,
             segment_seconds=float(self.timeline.segment_duration),
             rungs=[_rung(rung) for rung in self.rungs],

@@ -10,8 +10,9 @@ from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
 from workers.common.store import POINTER, ObjectStore
+from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.layout import VERSION, Layout
-from workers.transcode.package import Pointers, media_playlist, variant_bandwidths
+from workers.transcode.package import Pointers, media_playlist
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
@@ -128,10 +129,10 @@ def measured(title: Title) -> TranscodePlan:
     """The plan with what encoding has shown: codec strings and bandwidths."""
     summary = title.plan.summary()
     found = {video.name: video for video in title.videos}
-    rungs = []
+    rungs, group = [], next(iter(audio_groups(title)), None)
     for rung in summary.rungs:
         video = found[rung.name]
         codec = video.track.codec if video.track else None
-        bandwidth = variant_bandwidths(title, video)[0]
+        bandwidth = Variant(video, group).bandwidths(title.target)[0]
         rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth}))
     return summary.model_copy(update={"rungs": rungs})

@@ -1,55 +1,95 @@
-"""Which audio becomes a rendition, and what is said about the rest. Pure."""
+"""Which audio becomes which renditions, and what is said about the rest. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from narwhal_operator.contract.base import bits_of
+from narwhal_operator.contract.tracks import Audio as Wish
+from workers.transcode.languages import name_of, speaks, tag, unique
 from workers.transcode.media import Audio
+from workers.transcode.plan import AUDIO_RATE, AudioTrack
+from workers.transcode.rates import Timeline
 
-_CODES: Final = """
-ara=ar ben=bn bul=bg cat=ca ces=cs cze=cs dan=da deu=de ger=de ell=el gre=el eng=en est=et fas=fa per=fa fin=fi fra=fr
-fre=fr heb=he hin=hi hrv=hr hun=hu ind=id isl=is ice=is ita=it jpn=ja kor=ko lav=lv lit=lt msa=ms may=ms nld=nl dut=nl
-nor=no pol=pl por=pt ron=ro rum=ro rus=ru slk=sk slo=sk slv=sl spa=es srp=sr swe=sv tam=ta tel=te tha=th tur=tr ukr=uk
-urd=ur vie=vi zho=zh chi=zh
-"""
-TWO_LETTERS: Final[dict[str, str]] = dict(pair.split("=") for pair in _CODES.split())
-"""ISO 639-2 codes, as media files have them, whose BCP 47 tag is the two-letter code (RFC 5646 section 2.2.1)."""
-
-
-def tag(language: str | None) -> str | None:
-    """The BCP 47 tag of a file's language code; None when the file says none."""
-    return TWO_LETTERS.get(language.lower(), language) if language else None
+MOST: Final = 16
+"""Tracks of an input that are packaged; each may become two renditions."""
+SURROUND: Final = 6
+"""Channels of a surround rendition: 5.1."""
+SURROUND_FROM: Final = 5
+"""Channels a source has at least to be called surround; of less nothing is behind the listener."""
+SURROUND_BITS: Final = 3
+"""Bits of 5.1 to those of stereo: its channels by three, for the bits of a coded pair do for front, back and centre."""
+ROLES: Final = {"commentary": "commentary", "description": "audio description"}
 
 
-def choose(tracks: Sequence[Audio], languages: str) -> Audio | None:
-    """The track to package: the first in a wished language (by the order of the wish), else the default, else the first."""
-    for wished in languages.split(",") if languages != "all" else []:
-        for track in tracks:
-            if _speaks(track, wished):
-                return _tagged(track)
-    preferred = sorted(tracks, key=lambda track: not track.default)
-    return _tagged(preferred[0]) if preferred else None
+def choose(tracks: Sequence[Audio], languages: str) -> list[Audio]:
+    """The tracks to package, the one to play first by itself at the head.
+
+    All, or those in the wished languages in the order of the wish; where there is none, the one that plays by itself.
+    """
+    usual = sorted(tracks, key=lambda track: (track.role != "main", not track.default))
+    if languages == "all":
+        return usual[:MOST]
+    wished = languages.split(",")
+    found = [track for wish in wished for track in usual if speaks(track.language, wish)]
+    return list(dict.fromkeys(found))[:MOST] or usual[:1]
 
 
-def note_tracks(tracks: Sequence[Audio], languages: str) -> str | None:
+def renditions(tracks: Sequence[Audio], wish: Wish, line: Timeline) -> tuple[AudioTrack, ...]:
+    """The renditions of the audio: of each track the stereo one, then, where it is wished for and there, the surround."""
+    stereo: list[AudioTrack] = []
+    surround: list[AudioTrack] = []
+    for track in choose(tracks, wish.languages):
+        label = unique(_label(track), [made.label for made in stereo], "{} ({})")
+        taken = [made.name for made in (*stereo, *surround)]
+        name = unique(tag(track.language) or "main", taken)
+        stereo.append(_track(track, name, label, min(track.channels, 2), wish, line))
+        if wish.channels == "Source" and track.channels >= SURROUND_FROM:
+            name = unique(f"{name}-surround", [*taken, name])
+            surround.append(_track(track, name, label, SURROUND, wish, line))
+    return (*stereo, *surround)
+
+
+def _label(track: Audio) -> str:
+    """What a menu shows: the file's own title, else the language's name."""
+    if track.title:
+        return track.title
+    name = name_of(tag(track.language)) or "Audio"
+    return f"{name} ({ROLES[track.role]})" if track.role in ROLES else name
+
+
+def _track(track: Audio, name: str, label: str, channels: int, wish: Wish, line: Timeline) -> AudioTrack:
+    bits = bits_of(wish.bitrate)
+    made = AudioTrack(
+        name=name,
+        index=track.index,
+        channels=channels,
+        bitrate=bits * SURROUND_BITS if channels > 2 else bits if channels == 2 else max(32_000, bits // 2),
+        packets=0,
+        language=tag(track.language),
+        label=label,
+        codec=wish.codec,
+        role=track.role,
+        downmix=track.channels > 2 and channels == 2,
+    )
+    return replace(made, packets=max(2, round(line.duration * AUDIO_RATE / made.frame)))
+
+
+def note_tracks(tracks: Sequence[Audio], wish: Wish) -> str | None:
     """What is done to the audio that is not as it was, or nothing."""
-    chosen = choose(tracks, languages)
-    if chosen is None:
+    if not tracks:
         return "no audio: video only"
+    chosen = choose(tracks, wish.languages)
     parts = []
-    if languages != "all" and not any(_speaks(chosen, wished) for wished in languages.split(",")):
-        parts.append(f"no track in {languages}, {chosen.language or 'the first'} is taken")
-    others = [tag(track.language) or "unknown" for track in tracks if track.index != chosen.index]
+    wished = wish.languages.split(",")
+    if wish.languages != "all" and not any(speaks(chosen[0].language, one) for one in wished):
+        parts.append(f"no track in {wish.languages}, {tag(chosen[0].language) or 'the first'} is taken")
+    others = [tag(track.language) or "unknown" for track in tracks if track not in chosen]
     if others:
-        parts.append(f"{len(tracks)} tracks, this version packages one; left out: {', '.join(others)[:96]}")
-    if chosen.channels > 2:
-        parts.append(f"{chosen.channels} channels are mixed down to stereo")
+        parts.append(f"{len(chosen)} of {len(tracks)} tracks are packaged; left out: {', '.join(others)[:96]}")
+    many = max(track.channels for track in chosen)
+    if many >= SURROUND_FROM and wish.channels == "Source":
+        parts.append(f"{many} channels: 5.1, and mixed down to stereo beside it")
+    elif many > 2:
+        parts.append(f"{many} channels are mixed down to stereo")
     return f"audio: {'; '.join(parts)}" if parts else None
-
-
-def _speaks(track: Audio, wished: str) -> bool:
-    spoken, asked = (tag(track.language) or "").lower(), (tag(wished) or "").lower()
-    return spoken == asked or spoken.startswith(f"{asked}-")
-
-
-def _tagged(track: Audio) -> Audio:
-    return Audio(track.index, track.codec, track.channels, track.sample_rate, tag(track.language), track.default)

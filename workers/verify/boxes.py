@@ -61,3 +61,15 @@ def with_edit(init: bytes, ticks: int) -> bytes:
     for box in (moov, trak):
         struct.pack_into(">I", grown, box, struct.unpack_from(">I", init, box)[0] + len(edts))
     return bytes(grown)
+
+
+def without_pre_skip(init: bytes) -> bytes:
+    """The init segment of an Opus track whose dOps says that no sample is to be skipped (Opus in ISOBMFF section 4.3.2).
+
+    For audio whose first samples stand for the priming: a decoder that skipped them would be early by as much.
+    Raises DamagedSegmentError.
+    """
+    start, end = find(init, "moov/trak/mdia/minf/stbl/stsd")
+    _, inner, after = next(boxes(init, start + 8, end))
+    at, _ = find(init, "dOps", inner + 28, after)
+    return init[: at + 2] + b"\0\0" + init[at + 4 :]

@@ -92,7 +92,7 @@ def audio_config(data: bytes) -> tuple[int, int]:
 
 
 def _opus(_entry: str, data: bytes) -> Config:
-    return Config("opus", channels=data[1])
+    return Config("Opus", channels=data[1])
 
 
 _MODES: Final = (2, 1, 2, 3, 3, 4, 4, 5)

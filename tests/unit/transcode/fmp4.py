@@ -35,6 +35,16 @@ def aac_init(channels: int = 2, rate: int = 48_000, *, long_lengths: bool = Fals
     return _init(entry, rate)
 
 
+def opus_init(channels: int = 2, *, pre_skip: int = 0) -> bytes:
+    """An init segment with one Opus track (Encapsulation of Opus in ISO Base Media File Format, section 4.3)."""
+    table = struct.pack(">BB", 4, 2) + bytes(range(channels)) if channels > 2 else b""
+    config = struct.pack(">BBHIhB", 0, channels, pre_skip, 48_000, 0, 1 if table else 0) + table
+    entry = box(
+        "Opus", bytes(16), struct.pack(">HHI", channels, 16, 0), struct.pack(">I", 48_000 << 16), box("dOps", config)
+    )
+    return _init(entry, 48_000)
+
+
 def _init(entry: bytes, timescale: int) -> bytes:
     stsd = full("stsd", struct.pack(">I", 1), entry)
     mdhd = full("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, 0, 0, 0))

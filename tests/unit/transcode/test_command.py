@@ -179,7 +179,7 @@ def test_audio_is_whole_and_its_priming_is_the_first_packet() -> None:
     samples = round(Fraction(300 * 1001, 30000) * 48000 / 1024) * 1024
     graph = (
         "[0:1]asetpts=PTS-round(0/1/TB),aresample=48000:async=1:first_pts=0,"
-        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad,atrim=start_sample=1024:end_sample={samples}[a]"
+        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad,atrim=start_sample=1024:end_sample={samples}[a0]"
     )
     options = words(
         "-c:a aac -b:a 128000 -ac 2 -flags:a +bitexact -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
@@ -188,7 +188,7 @@ def test_audio_is_whole_and_its_priming_is_the_first_packet() -> None:
         "-hls_segment_filename /scratch/main/%05d.m4s /scratch/main/ffmpeg.m3u8"
     )
     head = [*FFMPEG, *STRICT, "-threads", "1", "-copyts", "-vn", *DOORS, "-i", "file:/dev/fd/7"]
-    assert command.encode_audio(made, made.audio[0], JOB) == [*head, "-filter_complex", graph, "-map", "[a]", *options]
+    assert command.encode_audio(made, made.audio, JOB) == [*head, "-filter_complex", graph, "-map", "[a0]", *options]
 
 
 @pytest.mark.parametrize("rate", ["24", "25", "24000/1001", "30000/1001", "60", "25/2", "1/10", "143/3"])

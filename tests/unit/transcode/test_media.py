@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from workers.transcode.languages import NAMES, TWO_LETTERS, tag
 from workers.transcode.media import Audio, Video, parse
-from workers.transcode.tracks import TWO_LETTERS, choose, tag
+from workers.transcode.tracks import choose
 
 
 def video(**given: Any) -> dict[str, Any]:
@@ -76,16 +77,38 @@ TRACKS = (
 
 
 @pytest.mark.parametrize(
-    ("languages", "expected"), [("all", 2), ("en", 1), ("fr,en", 1), ("de,en", 2), ("fr", 2), ("eng", 1)]
+    ("languages", "expected"),
+    [("all", [2, 1, 3]), ("en", [1]), ("fr,en", [1]), ("en,de", [1, 2]), ("fr", [2]), ("eng,eng", [1])],
 )
-def test_the_track_is_chosen_by_wish_then_default(languages: str, expected: int) -> None:
-    """ISO 639-2 codes of files meet BCP 47 tags of wishes."""
-    chosen = choose(TRACKS, languages)
-    assert chosen is not None
-    assert chosen.index == expected
+def test_tracks_are_chosen_by_wish_then_default(languages: str, expected: list[int]) -> None:
+    """ISO 639-2 codes of files meet BCP 47 tags of wishes; the default plays first; none is left without sound."""
+    assert [track.index for track in choose(TRACKS, languages)] == expected
+
+
+def test_a_commentary_never_plays_by_itself() -> None:
+    """Whatever its default flag says, the film's own sound stands first."""
+    talk = Audio(1, "aac", 2, default=True, role="commentary")
+    assert [track.index for track in choose((talk, Audio(2, "aac", 2)), "all")] == [2, 1]
+
+
+def test_what_a_file_says_of_a_track_is_read() -> None:
+    """Titles lose what a playlist could not quote; dispositions become a role."""
+    tags = {"language": "eng", "title": 'The "director"\n talks\x00 '}
+    found = read(
+        video(),
+        {"index": 1, "codec_type": "audio", "channels": 2, "tags": tags, "disposition": {"comment": 1}},
+        {"index": 2, "codec_type": "audio", "channels": 2, "disposition": {"visual_impaired": 1}},
+        {"index": 3, "codec_type": "subtitle", "disposition": {"forced": 1, "hearing_impaired": 1}},
+    )
+    assert [(track.title, track.role) for track in found.audio] == [
+        ("The 'director' talks", "commentary"),
+        (None, "description"),
+    ]
+    assert (found.subtitles[0].forced, found.subtitles[0].hearing_impaired) == (True, True)
 
 
 def test_languages_have_the_shortest_tag() -> None:
     """Both codes of a language (bibliographic and terminological) give the same two letters."""
     assert (tag("ger"), tag("deu"), tag("GER"), tag("haw"), tag(None)) == ("de", "de", "de", "haw", None)
     assert all(len(short) == 2 and len(long) == 3 for long, short in TWO_LETTERS.items())
+    assert set(TWO_LETTERS.values()) == set(NAMES)

@@ -10,7 +10,7 @@ from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.looks import count, decode, probe, scan, version
 from workers.transcode.command.video import PRESET, SEARCH, delay, encode_video, first_segment, share, video_graph
 
-RECIPE: Final = 2
+RECIPE: Final = 3
 """Number of the way segments are made. Segments of two recipes may not join: part of the version of an output."""
 
 __all__ = [

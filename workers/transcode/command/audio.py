@@ -1,32 +1,59 @@
-"""The audio: one process for the whole of a track."""
+"""The audio: one process that decodes each source once and encodes the whole of every rendition."""
+
+from collections.abc import Sequence
+from typing import Final
 
 from workers.transcode.command.common import Job, ffmpeg, given, segments, strict
-from workers.transcode.plan import AAC_FRAME, AUDIO_RATE, AudioTrack, Plan
+from workers.transcode.plan import AUDIO_RATE, AudioTrack, Plan
+
+LAYOUTS: Final = {1: "mono", 2: "stereo", 6: "5.1"}
+DOWNMIX: Final = (
+    "aresample=out_channel_layout=stereo:out_sample_fmt=fltp:internal_sample_fmt=fltp"
+    ":center_mix_level=0.7071:surround_mix_level=0.7071:lfe_mix_level=0,"
+    "alimiter=limit=0.891:level=false:latency=true"
+)
+"""L = L + 0.7071 C + 0.7071 Ls, R alike, without the LFE (ITU-R BS.775 annex 4). Speech stays as loud as it was to the front;
+the few peaks that add up to more than -1 dBFS meet a limiter, not a quieter film."""
+ENCODERS: Final = {
+    "aac": ("-c:a", "aac"),
+    # 20 ms is what all players know; the family tells 5.1 from six channels of something else (RFC 7845 section 5.1.1).
+    "opus": ("-c:a", "libopus", "-frame_duration", "20", "-application", "audio", "-vbr", "constrained"),
+}
 
 
-def encode_audio(plan: Plan, track: AudioTrack, job: Job) -> list[str]:
-    """The whole of one track: per range it would click at every border, for an AAC encoder starts with priming."""
+def encode_audio(plan: Plan, tracks: Sequence[AudioTrack], job: Job) -> list[str]:
+    """The whole of these tracks: per range they would click at every border, for an encoder starts with priming."""
     options = ["movflags=+frag_discont+skip_sidx", "use_editlist=0"]
+    outputs = [
+        flag
+        for number, track in enumerate(tracks)
+        for flag in (
+            *("-map", f"[a{number}]", *ENCODERS[track.codec], "-b:a", str(track.bitrate)),
+            *("-ac", str(track.channels), "-flags:a", "+bitexact"),
+            *segments(f"{job.scratch}/{track.name}", 0, plan.timeline.segment_duration, options),
+        )
+    ]
+    graphs = [f"{audio_graph(plan, track)}[a{number}]" for number, track in enumerate(tracks)]
     return [
         *ffmpeg(job.progress_fd),
         *strict(),
         *("-threads", "1", "-copyts", "-vn"),
         *given(job.source),
-        *("-filter_complex", audio_graph(plan, track), "-map", "[a]"),
-        *("-c:a", "aac", "-b:a", str(track.bitrate), "-ac", str(track.channels), "-flags:a", "+bitexact"),
-        *segments(f"{job.scratch}/{track.name}", 0, plan.timeline.segment_duration, options),
+        *("-filter_complex", ";".join(graphs)),
+        *outputs,
     ]
 
 
 def audio_graph(plan: Plan, track: AudioTrack) -> str:
     """Source samples to exactly the track's samples, in step with the first video frame.
 
-    The encoder's priming takes the place of the first packet: samples from 1024 on are encoded, the packet before them
-    starts at 0. The first 21 ms of sound are lost to it; in turn no player has to know of any priming.
+    The encoder's priming takes the place of the first samples: those from there on are encoded, the first packet starts
+    at 0. The first 21 ms of sound (AAC; 6.5 ms of Opus) are lost to it; in turn no player has to know of any priming.
     """
     origin = f"asetpts=PTS-round({plan.origin.numerator}/{plan.origin.denominator}/TB)"
     # first_pts cuts what is before the first frame or fills what is missing; async fills holes in the middle.
     even = f"aresample={AUDIO_RATE}:async=1:first_pts=0"
-    shape = "stereo" if track.channels == 2 else "mono"
-    cut = f"apad,atrim=start_sample={AAC_FRAME}:end_sample={track.samples}"
-    return f"[0:{track.index}]{origin},{even},aformat=sample_fmts=fltp:channel_layouts={shape},{cut}[a]"
+    mix = [DOWNMIX] if track.downmix else []
+    shape = f"aformat=sample_fmts={'fltp' if track.codec == 'aac' else 'flt'}:channel_layouts={LAYOUTS[track.channels]}"
+    cut = f"apad,atrim=start_sample={track.priming}:end_sample={track.samples}"
+    return f"[0:{track.index}]{','.join([origin, even, *mix, shape, cut])}"
