@@ -78,12 +78,11 @@ def run(
     Secrets and ConfigMaps in the manifest serve its references. Killed and run again, it goes on from what is stored.
     Temporary files go to TMPDIR (default /tmp).
     """
-    from narwhal_cli import run as running
-    from narwhal_cli.stores import UsageError
+    from narwhal_cli import start
 
     try:
-        code = running.run(running.Options(file, store, allow_private, output == "json"))
-    except UsageError as error:
+        code = start.run(start.Options(file, store, allow_private, output == "json"))
+    except start.UsageError as error:
         sys.stderr.write(f"error: narwhal run: {error}\n")
         code = USAGE_CODE
     raise typer.Exit(code)

@@ -8,10 +8,8 @@ import asyncio
 import base64
 import json
 import os
-import secrets
 import signal
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,7 +20,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from narwhal_cli import guard
-from narwhal_cli.leftovers import MARK, clear
+from narwhal_cli.launch import launch
+from narwhal_cli.leftovers import clear
 from narwhal_cli.orders import ORDER, SCRATCH, Place, bundle
 from narwhal_cli.outcomes import local_outcome
 from narwhal_cli.works import Work
@@ -32,8 +31,6 @@ from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.outcome import BY_CODE, TABLE, Reason, WorkOutcome
 from narwhal_operator.contract.report import WorkerReport
 
-LINE_LIMIT: Final = 1024 * 1024
-"""Bytes of one line of a worker's output."""
 TAIL_LINES: Final = 20
 """Lines of a worker's standard error that are kept for the evidence."""
 DEADLINE_SLACK: Final = 5.0
@@ -42,7 +39,6 @@ INSIST_SECONDS: Final = 1.0
 CLEAR_SECONDS: Final = 10
 """For the end of all that a killed guard has left, and for the last lines of it."""
 _MODULES: Final = {download.KIND: "workers.download", transcode.KIND: "workers.transcode"}
-_CREDENTIALS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _VMSTAT: Final = Path("/proc/vmstat")
 
 OnReport = Callable[[WorkerReport], None]
@@ -77,22 +73,13 @@ class Attempt:
 
 async def run_attempt(attempt: Attempt, on_report: OnReport, stop: Stop) -> WorkOutcome:
     """Runs a worker to its end. Raises WorkError(SecretNotFound | ConfigMapNotFound | DependencyMissing) before it."""
-    directory = f"{tempfile.gettempdir()}/{guard.PREFIX}{secrets.token_hex(8)}"
-    files = bundle(attempt.work, attempt.place, directory, attempt.number, attempt.made).files
+    guarded = (attempt.place.ready and attempt.place.ready.take()) or await launch()
+    process, directory = guarded.process, guarded.directory
     killed_before = _oom_kills()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-S", guard.__file__),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**_environment(os.environ), MARK: directory},
-        limit=LINE_LIMIT,
-        start_new_session=True,  # a terminal's Ctrl-C is for narwhal, which stops its workers in order
-    )
     reading = asyncio.create_task(_read(process, on_report))
     ended = asyncio.create_task(_exit_code(process, directory))
     try:
+        files = bundle(attempt.work, attempt.place, directory, attempt.number, attempt.made).files
         await _hand_over(process, _request(attempt.work, directory, files))
         late = await _until_end(process, ended, stop, attempt.work.spec.active_deadline_seconds)
     finally:
@@ -112,12 +99,6 @@ def _request(work: Work, directory: str, files: Mapping[str, bytes]) -> bytes:
     argv += ["--scratch", f"{directory}/{SCRATCH}"]
     encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
     return json.dumps({"directory": directory, "files": encoded, "argv": argv}).encode() + b"\n"
-
-
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The worker's: what we have, less the credentials it gets by file, and quiet unless asked otherwise."""
-    kept = {name: value for name, value in environment.items() if name not in _CREDENTIALS}
-    return {"NARWHAL_LOG_LEVEL": "error", **kept}
 
 
 async def _hand_over(process: asyncio.subprocess.Process, request: bytes) -> None:

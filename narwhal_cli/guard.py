@@ -1,8 +1,9 @@
 """The guard: the parent of one worker, which leaves nothing behind, whatever happens to the program that started it.
 
 Run as a script of its own (`python -I -S guard.py`), for it must start in milliseconds and outlive `narwhal`. It reads
-one line of JSON from standard input: the directory to make, the files to write into it, and the worker's argv. Standard
-input stays open as long as the starter wants the worker to run; its end means: stop. So a starter that is killed, even by
+one line of JSON from standard input: the directory to make, the files to write into it, and the worker's argv. Arguments of
+its own are the argv of a program that is started at once, to stand by (workers.standby): when the worker is a module of the
+same interpreter, that program is told to become it. Standard input stays open as long as the starter wants the worker to run; its end means: stop. So a starter that is killed, even by
 SIGKILL, stops its workers, and the directory with the Secrets in it is removed.
 
 Whatever the worker started and did not wait for becomes a child of the guard (PR_SET_CHILD_SUBREAPER) and is killed too; if
@@ -47,13 +48,15 @@ def main() -> int:
     for number in (signal.SIGCHLD, *_STOP, INSIST):
         signal.signal(number, lambda *_: None)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    standby = _stand_by(sys.argv[1:]) if sys.argv[1:] else None
     request = _request()
     if request is None:
+        _kill_all()
         return 0
     directory = Path(request["directory"])
     try:
         _write_files(directory, request["files"])
-        worker = _start(request["argv"])
+        worker = (standby and _tell(standby, request["argv"])) or _start(request["argv"])
         _remove_stale(directory.parent)
         return _watch(worker, woken)
     except OSError as error:
@@ -92,20 +95,41 @@ def _write_files(directory: Path, files: dict[str, str]) -> None:
         path.write_bytes(base64.b64decode(content))
 
 
-def _start(argv: list[str]) -> int:
+def _start(argv: list[str], given: int | None = None) -> int:
     guard = os.getpid()
     worker = os.fork()
     if worker == 0:
-        _become(argv, guard)
+        _become(argv, guard, given)
     return worker
 
 
-def _become(argv: list[str], guard: int) -> NoReturn:
+def _stand_by(argv: list[str]) -> tuple[int, int]:
+    """Starts the program that stands by; its process and the descriptor it is told at."""
+    given, told = os.pipe()
+    standby = _start(argv, given)
+    os.close(given)
+    return standby, told
+
+
+def _tell(standby: tuple[int, int], argv: list[str]) -> int | None:
+    """Tells the program that stands by what to become; its process, None when it cannot be that."""
+    worker, told = standby
+    if argv[:3] != [sys.executable, "-P", "-m"]:
+        return None
+    try:
+        os.write(told, json.dumps(argv[3:]).encode() + b"\n")
+    except BrokenPipeError:  # it broke: the worker, started anew, will say why
+        return None
+    os.close(told)
+    return worker
+
+
+def _become(argv: list[str], guard: int, given: int | None) -> NoReturn:
     """Turns the forked child into the worker; 127 when there is no such program, as of a shell."""
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guard:  # else it died before the line above
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY) if given is None else given, 0)
             os.execv(argv[0], argv)  # noqa: S606 - no shell is the point
     finally:
         os._exit(127)

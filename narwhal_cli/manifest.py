@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import yaml
 
-TEXT_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of a manifest: a stream of hundreds of titles is under one."""
+from narwhal_cli.start import TEXT_LIMIT
+
 VALUE_LIMIT: Final = 200_000
 """Values of a document, aliases followed: a handful of lines with aliases can stand for billions."""
 DEPTH_LIMIT: Final = 64

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from narwhal_cli.launch import Ready
 from narwhal_cli.resources import Stream
 from narwhal_cli.stores import Directory, Remote
 from narwhal_cli.works import Work
@@ -35,6 +36,7 @@ class Place:
     stream: Stream
     store: Directory | Remote | None
     sources: SourceRules = field(default_factory=SourceRules)
+    ready: Ready | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from narwhal_cli.attempts import Stop
 from narwhal_cli.display import Display, JsonLines, LateBars
-from narwhal_cli.manifest import TEXT_LIMIT, ManifestError
+from narwhal_cli.launch import Ready
+from narwhal_cli.manifest import ManifestError
 from narwhal_cli.orders import Place
 from narwhal_cli.outcomes import now
 from narwhal_cli.resources import read_stream
 from narwhal_cli.runner import Runner
-from narwhal_cli.stores import UsageError, parse_store
+from narwhal_cli.start import Options, UsageError
+from narwhal_cli.stores import parse_store
 from narwhal_operator.contract import sources
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkError
 from narwhal_operator.contract.sources import SourceRules
@@ -27,17 +28,7 @@ T = TypeVar("T")
 _GO_ON: Final = "Cancelled: what is finished is kept; run the same command again to go on."
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says."""
-
-    file: str
-    store: str | None
-    allow_private: bool
-    json: bool
-
-
-def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
+async def run(options: Options, data: bytes, ready: Ready, environment: Mapping[str, str] = os.environ) -> int:
     """Runs a manifest; the exit code: 0, or that of the first reason something failed with.
 
     Raises UsageError for options that cannot be meant so.
@@ -46,7 +37,6 @@ def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
     rules = source_rules(environment)
     if options.allow_private:
         rules = replace(rules, allowed_networks=ANYWHERE)
-    data = _read(options.file)
     try:
         stream = read_stream(data)
         store = parse_store(options.store, environment) if options.store else None
@@ -54,7 +44,7 @@ def run(options: Options, environment: Mapping[str, str] = os.environ) -> int:
         return _refused(options.file, error, as_json)
     except WorkError as error:
         return _failed(error.reason, error.message, as_json)
-    return asyncio.run(_run(Place(stream, store, rules), as_json))
+    return await _run(Place(stream, store, rules, ready), as_json)
 
 
 async def _run(place: Place, as_json: bool) -> int:
@@ -85,16 +75,6 @@ def source_rules(environment: Mapping[str, str]) -> SourceRules:
         read("NARWHAL_PROXY", sources.proxy_of),
         read("NARWHAL_PEER_DISCOVERY", sources.switch_of),
     )
-
-
-def _read(name: str) -> bytes:
-    try:
-        if name == "-":
-            return sys.stdin.buffer.read(TEXT_LIMIT + 1)
-        with Path(name).open("rb") as file:
-            return file.read(TEXT_LIMIT + 1)
-    except OSError as error:
-        raise UsageError(f"-f {name}: {error.strerror}; name a manifest, or - for standard input") from None
 
 
 def _refused(name: str, error: ManifestError, as_json: bool) -> int:

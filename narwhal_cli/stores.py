@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from narwhal_cli.start import UsageError
 from narwhal_operator.contract.outcome import Reason, WorkError
 
 OPTIONS: Final = frozenset({"region", "tls"})
@@ -17,10 +18,6 @@ _KEYS: Final = ("aws_access_key_id", "aws_secret_access_key")
 _FILE_LIMIT: Final = 1024 * 1024
 
 Environment = Mapping[str, str]
-
-
-class UsageError(Exception):
-    """An option that cannot be meant so; exit code 2, as of the shell's own commands."""
 
 
 @dataclass(frozen=True, slots=True)

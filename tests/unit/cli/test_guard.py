@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +24,10 @@ TREE = "setsid sleep 999 & (setsid setsid sleep 999 &) ; echo started; {last}"
 class Guarded:
     """A guard under test: its directory is below `parent`."""
 
-    def __init__(self, parent: Path, script: str, **files: str) -> None:
+    def __init__(self, parent: Path, argv: Sequence[str], standby: Sequence[str] = (), **files: str) -> None:
         self.directory = parent / f"{guard.PREFIX}{os.urandom(4).hex()}"
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__],
+            [sys.executable, "-I", "-S", guard.__file__, *standby],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -35,8 +35,8 @@ class Guarded:
             start_new_session=True,
         )
         encoded = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
-        argv = ["/bin/sh", "-c", script]
-        self.send(json.dumps({"directory": str(self.directory), "files": encoded, "argv": argv}).encode() + b"\n")
+        request = {"directory": str(self.directory), "files": encoded, "argv": argv}
+        self.send(json.dumps(request).encode() + b"\n")
 
     def send(self, data: bytes) -> None:
         """Writes to the guard."""
@@ -56,8 +56,7 @@ class Guarded:
 
     def alive(self) -> list[int]:
         """Every process of this run but the guard: what carries its mark."""
-        mark = f"{leftovers.MARK}={self.directory}".encode()
-        return [pid for pid in processes() if pid != self.process.pid and mark in environment(pid)]
+        return [pid for pid in marked(self.directory) if pid != self.process.pid]
 
 
 def processes() -> list[int]:
@@ -74,7 +73,13 @@ def environment(pid: int) -> list[bytes]:
 @contextmanager
 def guarded(parent: Path, script: str, **files: str) -> Iterator[Guarded]:
     """A guard that is gone in the end, whatever the test found."""
-    found = Guarded(parent, script, **files)
+    with under_guard(Guarded(parent, ["/bin/sh", "-c", script], **files)) as found:
+        yield found
+
+
+@contextmanager
+def under_guard(found: Guarded) -> Iterator[Guarded]:
+    """The same of any program."""
     try:
         yield found
     finally:
@@ -183,3 +188,48 @@ def test_a_guard_without_a_whole_request_ends(tmp_path: Path) -> None:
     argv = [sys.executable, "-I", "-S", guard.__file__]
     done = subprocess.run(argv, input=b'{"directory": "', capture_output=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+STANDBY = [sys.executable, "-P", "-m", "workers.standby"]
+"""What stands by; a module that it is to import follows."""
+
+
+def test_what_stands_by_becomes_the_worker(tmp_path: Path) -> None:
+    """The interpreter that imported is the one that runs: with its own arguments and an empty standard input."""
+    told = [sys.executable, "-P", "-m", "sysconfig_of_test", "one", "two"]
+    (tmp_path / "sysconfig_of_test.py").write_text(
+        "import os, sys; print(os.getppid(), sys.argv[1:], sys.stdin.read() == '', 'wave' in sys.modules, flush=True)"
+    )
+    environment = f"import runpy, sys; sys.path.append({str(tmp_path)!r}); sys.argv[1:] = ['wave']; runpy.run_module('workers.standby', run_name='__main__')"
+    standby = [sys.executable, "-P", "-c", environment]
+    with under_guard(Guarded(tmp_path, told, standby)) as run:
+        assert run.line() == f"{run.process.pid} ['one', 'two'] True True"
+        assert run.process.wait(SECONDS) == 0
+
+
+def test_what_cannot_become_the_worker_is_no_hindrance(tmp_path: Path) -> None:
+    """A standby that broke, or that is no interpreter of the worker, is left aside; in the end nothing of it is left."""
+    for standby in ([*STANDBY, "no.such.module"], [*STANDBY, "wave"]):
+        with under_guard(Guarded(tmp_path, ["/bin/sh", "-c", "echo here"], standby)) as run:
+            assert run.line() == "here"
+            assert run.process.wait(SECONDS) == 0
+            assert run.alive() == []
+
+
+def test_what_stands_by_ends_with_a_starter_that_asks_for_nothing(tmp_path: Path) -> None:
+    """A manifest that is refused leaves no interpreter behind."""
+    directory = tmp_path / "unused"
+    argv = [sys.executable, "-I", "-S", guard.__file__, *STANDBY, "wave"]
+    environment = {**os.environ, leftovers.MARK: str(directory)}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env=environment, start_new_session=True) as process:
+        until(lambda: len(marked(directory)) == 2, SECONDS, "the standby has started")
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(SECONDS) == 0
+    assert marked(directory) == []
+
+
+def marked(directory: Path) -> list[int]:
+    """The processes that carry a directory's mark."""
+    mark = f"{leftovers.MARK}={directory}".encode()
+    return [pid for pid in processes() if mark in environment(pid)]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narwhal_cli.manifest import TEXT_LIMIT, ManifestError, read_documents
+from narwhal_cli.manifest import ManifestError, read_documents
+from narwhal_cli.start import TEXT_LIMIT
 
 
 def contents(text: str) -> list[object]:

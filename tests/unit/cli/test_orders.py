@@ -9,7 +9,8 @@ import pytest
 from narwhal_cli.orders import ORDER, Place, bundle
 from narwhal_cli.resources import Stream, read_stream
 from narwhal_cli.run import source_rules
-from narwhal_cli.stores import Directory, Remote, UsageError
+from narwhal_cli.start import UsageError
+from narwhal_cli.stores import Directory, Remote
 from narwhal_operator.contract.download import Artifact, ArtifactFile
 from narwhal_operator.contract.order import DownloadOrder, S3Store, TranscodeOrder, parse_order
 from narwhal_operator.contract.outcome import Reason, WorkError

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from narwhal_cli.stores import Directory, Remote, UsageError, parse_store
+from narwhal_cli.start import UsageError
+from narwhal_cli.stores import Directory, Remote, parse_store
 from narwhal_operator.contract.outcome import Reason, WorkError
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "hunter2"}

@@ -1,0 +1,21 @@
+"""What a worker loads: nothing of the S3 client's administration."""
+
+import subprocess
+import sys
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_store_comes_without_what_only_administration_needs() -> None:
+    """Neither argon2 nor a cipher nor a C compiler's parser is imported with the S3 store."""
+    unused = run("import sys, workers.common.s3; print(sorted({'argon2', 'cffi', 'Crypto'} & sys.modules.keys()))")
+    assert unused == "[]"
+
+
+def test_a_client_that_is_loaded_already_is_left_as_it_is() -> None:
+    """A program that imports minio first has all of it."""
+    code = "import minio, workers.common.store; from minio.crypto import encrypt; print(len(encrypt(b'x', 'y')) > 1)"
+    assert run(code) == "True"
