@@ -104,6 +104,30 @@ class RungPlan(Contract):
     bandwidth: int | None = Field(None, ge=1, description="Measured peak in bits per second, once encoded.")
 
 
+class LoudnessPlan(Contract):
+    """The loudness of a track by EBU R128, as it was and as it became."""
+
+    loudness: float = Field(description="Integrated loudness of the source in LUFS; -70 is silence.")
+    peak: float = Field(description="True peak of the source in dBFS; -99 is silence.")
+    gain: float = Field(0, description="Decibels it was raised by.")
+    limited: bool = Field(False, description="Whether the peaks of it met a limiter.")
+    result_loudness: float | None = Field(None, description="Integrated loudness of the result in LUFS.")
+    result_peak: float | None = Field(None, description="True peak of the result in dBFS, before its encoder.")
+
+
+class AudioPlan(Contract):
+    """One rendition of the audio."""
+
+    name: str = Field(max_length=64, description="Name of the rendition, part of its keys.")
+    title: str = Field(max_length=96, description="What a player's menu shows.")
+    language: str | None = Field(None, max_length=40, description="BCP 47 tag, when the input says one.")
+    role: str = Field(max_length=16, description="main, commentary or description.")
+    codec: str = Field(max_length=16, description="aac or opus.")
+    channels: int = Field(ge=1, description="2 for stereo, 6 for 5.1.")
+    bitrate: int = Field(ge=1, description="Bits per second asked of the encoder.")
+    loudness: LoudnessPlan | None = Field(None, description="Where spec.audio.loudness asks for it, once measured.")
+
+
 class TranscodePlan(Contract):
     """What the probe found and what is done about it."""
 
@@ -114,6 +138,7 @@ class TranscodePlan(Contract):
     frames: int = Field(ge=0, description="Frames of video that are expected.")
     video_codec: str = Field(max_length=32, description="Codec of the input.")
     audio_tracks: int = Field(0, ge=0, description="Audio tracks that are packaged.")
+    audio: list[AudioPlan] = Field(default_factory=list, max_length=32, description="Renditions of the audio.")
     segments: int = Field(0, ge=0, description="Segments of each rung.")
     segment_seconds: float = Field(0, ge=0, description="Duration of a segment: whole frames.")
     rungs: list[RungPlan] = Field(default_factory=list, max_length=12, description="Rungs that are encoded.")

@@ -15,6 +15,7 @@ from workers.common.log import log
 from workers.transcode import command, runner
 from workers.transcode.diagnose import failure
 from workers.transcode.layout import INIT, segment_name
+from workers.transcode.measure import measure
 from workers.transcode.plan import Plan
 from workers.transcode.probe import InputFile
 from workers.transcode.progress import Block, Meter
@@ -64,8 +65,7 @@ class Encoder:
         self._check()
 
     async def _produce(self, part: command.Range) -> None:
-        missing = [audio for audio in self.title.audios if not _whole(audio)]
-        work = [self._audio(missing)] if missing else []
+        work = [self._audios()]
         if part.start < part.stop:
             work.append(self._video(part))
         await together(*work)
@@ -88,14 +88,22 @@ class Encoder:
 
         return await self._run(argv, folder, first, self._frames)
 
+    async def _audios(self) -> None:
+        await measure(self.title.plan, self.title.audios, self.given, self.shelf, self.place.scratch)
+        missing = [audio for audio in self.title.audios if not _whole(audio)]
+        if missing:
+            await self._audio(missing)
+
     async def _audio(self, audios: Sequence[Rendition]) -> None:
         tracks = {audio.name: (audio, audio.audio) for audio in audios if audio.audio}
         for audio in audios:
             audio.stored.clear()  # whole or not at all: packets of two runs do not join
         folder = self.place.scratch / "audio"
+        gains = {audio.name: audio.loudness for audio in audios if audio.loudness}
 
         def argv(fd: int) -> Sequence[str]:
-            return command.encode_audio(self.title.plan, [track for _, track in tracks.values()], self._job(folder, fd))
+            wanted = [track for _, track in tracks.values()]
+            return command.encode_audio(self.title.plan, wanted, self._job(folder, fd), gains)
 
         ended = await self._run(argv, folder, {name: (audio, 0) for name, (audio, _) in tracks.items()}, None)
         if ended.code != 0:

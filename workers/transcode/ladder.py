@@ -59,6 +59,7 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         seekable=not SEEKABLE.isdisjoint(info.container.split(",")),
         dropped=dropped,
         notes=tuple(note for rule in NOTES if (note := rule(seen))),
+        loudness=options.audio.loudness.target if options.audio.loudness else None,
     )
 
 

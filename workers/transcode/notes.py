@@ -68,10 +68,6 @@ def _note_audio(seen: Input) -> str | None:
     return note_tracks(seen.info.audio, seen.options.audio)
 
 
-def _note_loudness(seen: Input) -> str | None:
-    return "audio.loudness: this version does not normalise loudness" if seen.options.audio.loudness else None
-
-
 def _note_subtitles(seen: Input) -> str | None:
     wanted = seen.options.subtitles is not None and seen.options.subtitles.mode == "WebVTT"
     count = len(seen.info.subtitles)
@@ -99,7 +95,6 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_start,
     _note_hidden,
     _note_audio,
-    _note_loudness,
     _note_subtitles,
     _note_thumbnails,
     _note_parallelism,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from narwhal_operator.contract.transcode import RungPlan, TranscodePlan
+from narwhal_operator.contract.transcode import AudioPlan, RungPlan, TranscodePlan
 from workers.transcode.media import MediaInfo, Role, Video
 from workers.transcode.rates import Timeline
 
@@ -94,6 +94,8 @@ class Plan:
     """Whether the demuxer finds the key frame before a time; otherwise a tail is decoded from the start."""
     dropped: tuple[str, ...]
     notes: tuple[str, ...]
+    loudness: float | None = None
+    """LUFS the audio is brought to; None leaves it as it is."""
 
     @property
     def origin(self) -> Fraction:
@@ -110,12 +112,25 @@ class Plan:
             frames=self.timeline.frames,
             video_codec=self.video.codec,
             audio_tracks=len({track.index for track in self.audio}),
+            audio=[_audio(track) for track in self.audio],
             segments=self.timeline.segments,
             segment_seconds=float(self.timeline.segment_duration),
             rungs=[_rung(rung) for rung in self.rungs],
             dropped=[line[:NOTE_LENGTH] for line in self.dropped],
             notes=[line[:NOTE_LENGTH] for line in self.notes[:NOTES]],
         )
+
+
+def _audio(track: AudioTrack) -> AudioPlan:
+    return AudioPlan(
+        name=track.name,
+        title=track.label,
+        language=track.language,
+        role=track.role,
+        codec=track.codec,
+        channels=track.channels,
+        bitrate=track.bitrate,
+    )
 
 
 def _rung(rung: Rung) -> RungPlan:

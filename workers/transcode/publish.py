@@ -10,9 +10,11 @@ from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
 from workers.common.store import POINTER, ObjectStore
+from workers.transcode import loudness
 from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.layout import VERSION, Layout
 from workers.transcode.package import Pointers, media_playlist
+from workers.transcode.plan import NOTES
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
@@ -135,4 +137,7 @@ def measured(title: Title) -> TranscodePlan:
         codec = video.track.codec if video.track else None
         bandwidth = Variant(video, group).bandwidths(title.target)[0]
         rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth}))
-    return summary.model_copy(update={"rungs": rungs})
+    loud = {audio.name: audio.loudness for audio in title.audios if audio.loudness}
+    sound = [one.model_copy(update={"loudness": loud.get(one.name)}) for one in summary.audio]
+    notes = [*summary.notes, *loudness.notes(loud, title.plan.loudness or 0)][:NOTES]
+    return summary.model_copy(update={"rungs": rungs, "audio": sound, "notes": notes})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from narwhal_operator.contract.transcode import LoudnessPlan
 from workers.transcode.plan import AudioTrack, Plan, Rung
 from workers.verify.fragment import Fragment
 from workers.verify.init import Track
@@ -27,6 +28,7 @@ class Rendition:
     """Below the version's prefix: 720p, audio/en."""
     rung: Rung | None = None
     audio: AudioTrack | None = None
+    loudness: LoudnessPlan | None = None
     init: bytes | None = None
     track: Track | None = None
     stored: dict[int, Stored] = field(default_factory=dict)

@@ -46,6 +46,8 @@ class Bounds:
     """Killed when its progress says nothing new for so long; None for programs without progress."""
     wall_seconds: float | None = None
     address_space: int = limits.ADDRESS_SPACE
+    tail_bytes: int = limits.STDERR_TAIL
+    """Bytes of its last words that are kept."""
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ async def _attend(
 
     def words(data: bytes) -> None:
         tail.extend(data)
-        del tail[: -limits.STDERR_TAIL]
+        del tail[: -bounds.tail_bytes]
 
     def reports(data: bytes) -> None:
         for block in parser.feed(data):

@@ -67,3 +67,32 @@ def channels(playlist: Path) -> list[int]:
     argv = ["ffprobe", "-v", "error", "-show_entries", "stream=channels", "-of", "json", str(playlist)]
     found = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)
     return [stream["channels"] for stream in found["streams"]]
+
+
+def test_loudness_is_measured_applied_and_measured_again(studio: Studio) -> None:
+    """A quiet, a loud, and a silent track end at the target or as they were; the status has both figures."""
+    quiet, loud = "0.02*sin(2*PI*997*t)*lt(mod(t,1),0.9)", "0.9*sin(2*PI*997*t)"
+    inputs = [f"aevalsrc='{tone}|{tone}':s=48000:d=4" for tone in (quiet, loud, "0")]
+    flags = [flag for one in inputs for flag in ("-f", "lavfi", "-i", one)]
+    maps = ("-map", "0", "-map", "1", "-map", "2", "-map", "3")
+    ffmpeg(*picture(seconds=4), *flags, *maps, *X264, "-c:a", "flac", studio.input("in.mkv"))
+    spec = {"audio": {"loudness": {"target": -16}}}
+    ended = studio.run(studio.order("in.mkv", spec=spec))
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert ended.result is not None
+    assert ended.result.plan is not None
+    first, second, third = (track.loudness for track in ended.result.plan.audio)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.gain > 10
+    assert second.gain < -10
+    assert (first.result_loudness, second.result_loudness) == (pytest.approx(-16, abs=0.2), pytest.approx(-16, abs=0.2))
+    assert (third.gain, third.result_loudness) == (0, None)
+    assert [note for note in ended.result.plan.notes if "silent" in note] == [
+        "audio main-3: silent or shorter than 0.4 s; its loudness is left as it is"
+    ]
+    for name, before in (("main", 0.02), ("main-2", 0.9)):
+        peak = max(sound(studio.version / f"audio/{name}/media.m3u8")[48_000:]) / 32_768
+        gain = {"main": first, "main-2": second}[name].gain
+        assert peak == pytest.approx(before * 10 ** (gain / 20), rel=0.1)

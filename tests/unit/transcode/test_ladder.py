@@ -133,7 +133,7 @@ NOTES = [
     pytest.param(probed(audio=(STEREO, Audio(2, "aac", 2, language="deu"))), {}, [], id="two-languages"),
     pytest.param(probed(audio=(STEREO, Audio(2, "aac", 2, language="deu"))), {"audio": {"languages": "de"}}, ["audio: 1 of 2 tracks are packaged; left out: unknown"], id="one-language-of-two"),
     pytest.param(probed(), {"audio": {"languages": "de"}}, ["audio: no track in de, the first is taken"], id="language-missing"),
-    pytest.param(probed(), {"audio": {"loudness": {"target": -16}}}, ["audio.loudness: this version does not normalise loudness"], id="loudness"),
+    pytest.param(probed(), {"audio": {"loudness": {"target": -16}}}, [], id="loudness-is-measured-later"),
     pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {}, ["subtitles: 1 tracks are left out"], id="subtitles-dropped"),
     pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {"subtitles": {"mode": "WebVTT"}}, ["subtitles: this version does not package subtitles; 1 tracks are left out"], id="subtitles-asked"),
     pytest.param(probed(), {"thumbnails": {"interval": "10s"}}, ["thumbnails: this version makes none"], id="thumbnails"),

@@ -5,7 +5,7 @@ Facts behind the flags are in docs/adr and were measured with FFmpeg 5.1.9; a ch
 
 from typing import Final
 
-from workers.transcode.command.audio import audio_graph, encode_audio
+from workers.transcode.command.audio import Gains, audio_graph, encode_audio, measure_audio
 from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.looks import count, decode, probe, scan, version
 from workers.transcode.command.video import PRESET, SEARCH, delay, encode_video, first_segment, share, video_graph
@@ -17,6 +17,7 @@ __all__ = [
     "PRESET",
     "RECIPE",
     "SEARCH",
+    "Gains",
     "Job",
     "Range",
     "Source",
@@ -27,6 +28,7 @@ __all__ = [
     "encode_audio",
     "encode_video",
     "first_segment",
+    "measure_audio",
     "probe",
     "scan",
     "share",
