@@ -7,12 +7,16 @@ import sys
 from datetime import UTC, datetime
 
 import kopf
+import structlog
 import uvloop
 
 from narwhal_operator import handlers, health, logs, metrics
+from narwhal_operator.core.lease import Terms
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import Api, Client, configuration
+from narwhal_operator.kube.lease import LeadLostError, Lease
 from narwhal_operator.kube.observe import Memory
+from narwhal_operator.lead import Lead, until_one_ends
 from narwhal_operator.progress import Progress
 from narwhal_operator.queue import WorkQueue, work
 from narwhal_operator.reconcile import Reconciler
@@ -26,15 +30,28 @@ async def run(settings: Settings) -> None:
     queue, hints = WorkQueue(), Hints()
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
     resync = Resync(client, queue, hints, settings.namespaces, settings.resync_period)
+    lead = Lead()
+
+    def ready() -> bool:
+        return lead.waiting or resync.ready.is_set()
+
     try:
-        async with health.serve(settings.listen_host, settings.listen_port, resync.ready.is_set, lambda: queue.longest):
-            await resync.first()
-            await _until_one_ends(settings, client, queue, hints, resync)
+        async with health.serve(settings.listen_host, settings.listen_port, ready, lambda: queue.longest):
+            await lead.work(_lease(settings, client), lambda: _work(settings, client, queue, hints, resync))
     finally:
         await client.close()
 
 
-async def _until_one_ends(settings: Settings, api: Api, queue: WorkQueue, hints: Hints, resync: Resync) -> None:
+def _lease(settings: Settings, api: Api) -> Lease | None:
+    if not settings.lease_namespace:
+        return None
+    terms = Terms(settings.identity, settings.lease_duration)
+    return Lease(api, settings.lease_namespace, settings.lease_name, terms, lambda: datetime.now(UTC))
+
+
+async def _work(settings: Settings, api: Api, queue: WorkQueue, hints: Hints, resync: Resync) -> None:
+    """All that an operator does, until one part of it ends."""
+    await resync.first()
     progress = Progress(queue, settings.progress_port)
     memory = Memory(hints.jobs, progress.report)
     reconciler = Reconciler(api, queue, settings.policy(), memory, lambda: datetime.now(UTC), progress.seen)
@@ -44,12 +61,7 @@ async def _until_one_ends(settings: Settings, api: Api, queue: WorkQueue, hints:
         asyncio.create_task(resync.run()),
         asyncio.create_task(_deliver(settings, hints, queue)),
     ]
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    for task in done:
-        task.result()
+    await until_one_ends(tasks)
 
 
 async def _deliver(settings: Settings, hints: Hints, queue: WorkQueue) -> None:
@@ -68,8 +80,12 @@ def main() -> int:
     # Requests leave few cycles and imports leave many objects that stay: with the defaults a tenth of a burst is collection.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(run(settings))
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            uvloop.run(run(settings))
+    except LeadLostError as error:
+        structlog.get_logger().error("the lead is lost; this process ends and waits again as another", error=str(error))
+        return 1
     return 0
 
 

@@ -38,6 +38,7 @@ REFETCHED: Final = Counter(
     registry=REGISTRY,
 )
 JOBS_CREATED: Final = Counter("narwhal_jobs_created_total", "Jobs created.", ("kind",), registry=REGISTRY)
+LEADING: Final = Gauge("narwhal_leading", "1 while this operator acts, 0 while it waits.", registry=REGISTRY)
 QUEUE_DEPTH: Final = Gauge("narwhal_queue_depth", "Resources that wait for a pass.", registry=REGISTRY)
 FOLLOWED: Final = Gauge("narwhal_followed_pods", "Running worker pods whose progress is pulled.", registry=REGISTRY)
 EVENTS_UNSENT: Final = Counter(

@@ -1,5 +1,6 @@
 """The settings of the operator; the only reader of the environment. Each is NARWHAL_ and its name in capitals."""
 
+import socket
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
@@ -58,6 +59,12 @@ class Settings(BaseSettings):
     concurrency: int = Field(32, ge=1, le=256, description="Passes at once; they wait for the API server, not the CPU.")
     resync_period: float = Field(600, gt=0, description="Seconds between slow looks at everything.")
     namespaces: CommaSeparated = Field((), description="Namespaces to watch, comma-separated; empty watches all.")
+    lease_namespace: str = Field("", description="Namespace of the Lease; empty: none, and no other operator may run.")
+    lease_name: str = Field("narwhal-operator", description="Name of the Lease: one for all that watch the same.")
+    lease_duration: int = Field(15, ge=3, le=120, description="Seconds a silent holder of the Lease keeps it.")
+    identity: str = Field(
+        default_factory=socket.gethostname, min_length=1, description="Name of this operator in the Lease: its pod's."
+    )
     listen_host: str = Field("0.0.0.0", description="Where /healthz, /readyz and /metrics are served.")  # noqa: S104 - probes come from the node
     listen_port: int = Field(8080, ge=0, le=65535, description="Port of these.")
     progress_port: int = Field(9090, ge=1, le=65535, description="Port of the workers' /progress.")

@@ -13,8 +13,9 @@ _ROOTS: Final = dict.fromkeys(PLURALS, f"/apis/{GROUP}/{VERSION}") | {
     "Job": "/apis/batch/v1",
     "Pod": "/api/v1",
     "Event": "/api/v1",
+    "Lease": "/apis/coordination.k8s.io/v1",
 }
-_PLURALS: Final = PLURALS | {"Job": "jobs", "Pod": "pods", "Event": "events"}
+_PLURALS: Final = PLURALS | {"Job": "jobs", "Pod": "pods", "Event": "events", "Lease": "leases"}
 
 
 def collection(kind: str, namespace: str | None) -> str:

@@ -26,3 +26,9 @@ RULES: Final = (
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list", "create"]},  # list: why a Job gets no pod
 )
 """Rules of a ClusterRole. No Secrets, no ConfigMaps, no exec, no wildcard."""
+
+
+def lease_rules(name: str) -> tuple[dict[str, list[str]], ...]:
+    """Rules of a Role in the operator's own namespace: its Lease and no other (a create cannot be held to a name)."""
+    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    return ({**lease, "verbs": ["create"]}, {**lease, "resourceNames": [name], "verbs": ["get", "update"]})

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from narwhal_operator.contract.sources import SourceRules
-from narwhal_operator.kube.rbac import RULES
+from narwhal_operator.kube.rbac import RULES, lease_rules
 from narwhal_operator.settings import Settings
 from tests.cluster import toolchain
 
@@ -108,10 +108,11 @@ def test_no_role_has_a_wildcard_or_a_secret(objects: list[Object]) -> None:
 
 
 def test_with_namespaces_named_there_are_no_rights_elsewhere() -> None:
-    """A RoleBinding in each, and no ClusterRoleBinding."""
+    """A RoleBinding in each, beside that of the operator's own Lease, and no ClusterRoleBinding."""
     found = rendered({"operator": {"watchNamespaces": ["media", "films"]}})
     assert of_kind("ClusterRoleBinding", found) == []
-    assert {item["metadata"]["namespace"] for item in of_kind("RoleBinding", found)} == {"media", "films"}
+    bound = {(item["metadata"]["name"], item["metadata"]["namespace"]) for item in of_kind("RoleBinding", found)}
+    assert bound == {("narwhal", "media"), ("narwhal", "films"), ("narwhal-lease", "narwhal-system")}
 
 
 def test_users_roles_cover_the_kinds_and_not_their_status() -> None:
@@ -124,11 +125,30 @@ def test_users_roles_cover_the_kinds_and_not_their_status() -> None:
         assert {f"{resource}.{group}" for group, resource, _ in rights(role["rules"])} == set(CRDS)
 
 
-def test_there_is_one_operator_at_a_time() -> None:
-    """One replica, and the old pod goes before the new one comes."""
+def test_there_is_one_operator_unless_more_are_wanted() -> None:
+    """A new pod stands by before the old one goes; a pair is spread over nodes."""
     (found,) = of_kind("Deployment", rendered({}))
     assert found["spec"]["replicas"] == 1
-    assert found["spec"]["strategy"] == {"type": "Recreate"}
+    assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert "topologySpreadConstraints" not in found["spec"]["template"]["spec"]
+    (pair,) = of_kind("Deployment", rendered({"operator": {"replicas": 2}}))
+    (spread,) = pair["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["labelSelector"]["matchLabels"] == pair["spec"]["selector"]["matchLabels"]
+
+
+def test_operators_have_a_lease_of_their_own() -> None:
+    """Its name and namespace are the operator's settings; the Role allows that Lease and no other."""
+    found = rendered({})
+    (role,) = of_kind("Role", found)
+    assert sorted(rights(role["rules"])) == sorted(rights(lease_rules("narwhal")))
+    assert [rule.get("resourceNames") for rule in role["rules"]] == [None, ["narwhal"]]
+    (deployment,) = of_kind("Deployment", found)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {variable["name"]: variable for variable in container["env"]}
+    assert environment["NARWHAL_LEASE_NAME"]["value"] == "narwhal"
+    assert environment["NARWHAL_LEASE_NAMESPACE"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert environment["NARWHAL_IDENTITY"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
 def test_the_operator_s_pod_is_restricted(objects: list[Object]) -> None:
@@ -153,10 +173,15 @@ def test_no_secret_is_rendered(objects: list[Object]) -> None:
     assert "secretKeyRef" not in json.dumps(objects)
 
 
+def told(variable: Object) -> str:
+    """The value of a container's variable; of one that the kubelet fills in, where it takes it from."""
+    return str(variable.get("value") or variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", ""))
+
+
 def test_the_operator_understands_its_variables(objects: list[Object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each variable is a setting, and all of them together are taken."""
     (found,) = of_kind("Deployment", objects)
-    variables = {item["name"]: item["value"] for item in found["spec"]["template"]["spec"]["containers"][0]["env"]}
+    variables = {item["name"]: told(item) for item in found["spec"]["template"]["spec"]["containers"][0]["env"]}
     known = {f"NARWHAL_{name.upper()}" for name in Settings.model_fields}
     assert set(variables) <= known
     for name, value in variables.items():
@@ -181,7 +206,7 @@ def test_values_reach_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         "operator": {"watchNamespaces": ["a", "b"], "logLevel": "warning"},
     }
     for item in deployment(values)["spec"]["containers"][0]["env"]:
-        monkeypatch.setenv(item["name"], item["value"])
+        monkeypatch.setenv(item["name"], told(item))
     settings = Settings()
     assert settings.download_image == "localhost/narwhal-download:dev"
     assert settings.transcode_image == "localhost/narwhal-transcode@sha256:" + "a" * 64
@@ -229,7 +254,7 @@ def test_worker_policies_select_worker_pods() -> None:
         ({"crds": {"keep": "maybe"}}, "/crds/keep"),
         ({"operator": {"logLevel": "loud"}}, "/operator/logLevel"),
         ({"operator": {"watchNamespaces": ["Not_A_Name"]}}, "/operator/watchNamespaces/0"),
-        ({"operator": {"replicas": 2}}, "replicas"),
+        ({"operator": {"replicas": 0}}, "/operator/replicas"),
         ({"download": {"allowedNetworks": ["10.0.0.1"]}}, "/download/allowedNetworks/0"),
         ({"download": {"allowedHosts": ["http://origin"]}}, "/download/allowedHosts/0"),
         ({"download": {"proxy": "socks5://proxy:1080"}}, "/download/proxy"),
