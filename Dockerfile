@@ -81,6 +81,7 @@ COPY workers/download /code/workers/download
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
 
 FROM worker-code AS transcode-code
+COPY workers/verify /code/workers/verify
 COPY workers/transcode /code/workers/transcode
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
 
