@@ -1,6 +1,6 @@
 """The video of a TranscodingJob: its rungs, and how segments and manifests are written."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -8,6 +8,10 @@ from narwhal_operator.contract.base import Bitrate, Contract, Rule, Span, TitleN
 from narwhal_operator.contract.common import OneOf, exactly_one
 
 Manifest = Literal["HLS", "DASH"]
+Codec = Literal["h264", "hevc", "av1"]
+Preset = Literal["h264-standard", "h264-mobile", "hevc-standard", "av1-standard", "hevc+h264"]
+COARSEST: Final[dict[Codec, int]] = {"h264": 51, "hevc": 51, "av1": 63}
+"""The largest constant rate factor of each codec's encoder."""
 
 
 def _hls() -> list[Manifest]:
@@ -23,13 +27,47 @@ def _distinct(manifests: list[Manifest]) -> list[Manifest]:
 class Rendition(Contract):
     """One rung of an explicit ladder."""
 
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.crf) || self.crf <= 51 || (has(self.codec) && self.codec == 'av1')",
+            "crf must be at most 51 for h264 and hevc; up to 63 is for av1",
+        ),
+        Rule(
+            "!has(self.dynamicRange) || self.dynamicRange == 'SDR' || (has(self.codec) && self.codec != 'h264')",
+            "dynamicRange must be SDR for h264; Source needs codec hevc or av1",
+        ),
+    )
+
     name: Annotated[TitleName, Field(max_length=32)] = Field(
         description="Name of the rung, such as 720p; part of its keys."
     )
     height: int = Field(ge=16, le=4320, description="Lines of the short side; odd ones are rounded to even.")
-    codec: Literal["h264"] = Field("h264", description="Video codec; absent means h264.")
+    codec: Codec = Field("h264", description="Video codec: h264, hevc, av1; absent means h264.")
     max_bitrate: Bitrate | None = Field(None, description="Cap of the bit rate (VBV), such as 3M.")
-    crf: int = Field(23, ge=0, le=51, description="Constant rate factor: lower is better and larger; absent means 23.")
+    crf: int | None = Field(
+        None,
+        ge=0,
+        le=63,
+        description="Constant rate factor: lower is better and larger; at most 51, for av1 63. Absent means 23 for h264,"
+        " 25 for hevc, 35 for av1.",
+    )
+    frame_rate: Literal["Source", "Half"] = Field(
+        "Source",
+        description="Half takes every other frame of an input of 50 frames per second or more; absent means Source.",
+    )
+    dynamic_range: Literal["Source", "SDR"] | None = Field(
+        None,
+        description="What becomes of a high dynamic range (PQ, HLG): Source keeps it, SDR maps it to standard range."
+        " Absent means Source for hevc and av1; h264 is always SDR.",
+    )
+
+    @model_validator(mode="after")
+    def _fits_codec(self) -> Self:
+        if self.crf is not None and self.crf > COARSEST[self.codec]:
+            raise ValueError("crf must be at most 51 for h264 and hevc; up to 63 is for av1")
+        if self.codec == "h264" and self.dynamic_range == "Source":
+            raise ValueError("dynamicRange must be SDR for h264; Source needs codec hevc or av1")
+        return self
 
 
 def _unique_names(rungs: list[Rendition] | None) -> None:
@@ -50,8 +88,11 @@ class Ladder(OneOf):
         ),
     )
 
-    preset: Literal["h264-standard", "h264-mobile"] | None = Field(
-        None, description="h264-standard: 1080p, 720p, 480p, 360p; h264-mobile: 480p, 360p, 240p. None is upscaled."
+    preset: Preset | None = Field(
+        None,
+        description="h264-standard: 1080p, 720p, 480p, 360p; h264-mobile: 480p, 360p, 240p; hevc-standard and"
+        " av1-standard: 2160p, 1440p, 1080p, 720p, 480p, 360p; hevc+h264: hevc from 2160p to 480p beside h264-standard."
+        " None is upscaled; docs/ladders.md has their figures.",
     )
     renditions: list[Rendition] | None = Field(
         None, min_length=1, max_length=12, description="Explicit rungs. Those above the input are dropped, with a note."

@@ -100,6 +100,8 @@ class RungPlan(Contract):
     codec: str = Field(max_length=16, description="Video codec.")
     codec_string: str | None = Field(None, max_length=64, description="RFC 6381 string, once encoded.")
     max_bitrate: int | None = Field(None, ge=1, description="Cap in bits per second.")
+    frame_rate: str | None = Field(None, max_length=24, description="Frames per second, as a fraction.")
+    dynamic_range: str | None = Field(None, max_length=8, description="SDR, PQ (HDR10) or HLG.")
     crf: int | None = Field(None, ge=0, description="Constant rate factor.")
     bandwidth: int | None = Field(None, ge=1, description="Measured peak in bits per second, once encoded.")
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from workers.transcode.groups import Variant, audio_groups, variants
 from workers.transcode.layout import INIT, MEDIA, segment_name
-from workers.transcode.package import Pointers, frame_rate
+from workers.transcode.package import Pointers, frame_rate, video_range
 from workers.transcode.rendition import Rendition, Title
 from workers.verify.playlist import Entry, Playlist, PlaylistError, attributes, parse
 
@@ -19,6 +19,10 @@ ROUNDING: Final = Fraction(1, 1_000_000)
 """What six decimals of EXTINF may be off."""
 TRUE_BANDWIDTH: Final = Fraction(1, 10)
 """BANDWIDTH is within this part of the measured peak (HLS Authoring Specification 9.13)."""
+
+
+ENTRIES: Final = {"h264": "avc1", "hevc": "hvc1", "av1": "av01"}
+"""Sample entries: parameter sets are in the init segment only, as Apple's players want it (1.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ def continuous(package: Package) -> Iterator[str]:
 def complete(package: Package) -> Iterator[str]:
     """Each rung has every frame of the source, each track every packet."""
     for video in package.title.videos:
-        if video.samples() != package.title.plan.timeline.frames:
-            yield f"{video.path} has {video.samples()} frames of {package.title.plan.timeline.frames}"
+        frames = package.title.timeline_of(video).frames
+        if video.samples() != frames:
+            yield f"{video.path} has {video.samples()} frames of {frames}"
     for audio in package.title.audios:
         if audio.audio and audio.samples() != audio.audio.packets:
             yield f"{audio.path} has {audio.samples()} packets of {audio.audio.packets}"
@@ -97,11 +102,11 @@ def independent(package: Package) -> Iterator[str]:
 
 
 def aligned(package: Package) -> Iterator[str]:
-    """Segments of all rungs start and end at the same times."""
+    """Segments of all rungs start at the same times; that they join and last as long is for other rules."""
     first = package.title.videos[0]
-    times = [(segment.fragment.start, segment.fragment.duration) for segment in first.segments]
+    times = [segment.fragment.start for segment in first.segments]
     for video in package.title.videos[1:]:
-        if [(segment.fragment.start, segment.fragment.duration) for segment in video.segments] != times:
+        if [segment.fragment.start for segment in video.segments] != times:
             yield f"segments of {video.path} are not those of {first.path}"
 
 
@@ -125,7 +130,7 @@ def shaped(package: Package) -> Iterator[str]:
         track, rung = video.track, video.rung
         if track is None or rung is None or (track.width, track.height) != (rung.width, rung.height):
             yield f"{video.path}/{INIT} is not {rung.width if rung else 0}x{rung.height if rung else 0}: {track}"
-        elif not track.codec.startswith("avc1.") or track.timescale != package.title.plan.timeline.timescale:
+        elif track.entry != ENTRIES[rung.codec] or track.timescale != package.title.plan.timeline.timescale:
             yield f"{video.path}/{INIT} has codec {track.codec} and timescale {track.timescale}"
     for audio in package.title.audios:
         if audio.track is None or audio.audio is None or audio.track.channels != audio.audio.channels:
@@ -211,7 +216,8 @@ def _variant(package: Package, said: Mapping[str, str], variant: Variant) -> Ite
     true_values = {
         "CODECS": variant.codecs(),
         "RESOLUTION": f"{track.width}x{track.height}" if track else None,
-        "FRAME-RATE": frame_rate(package.title.plan.timeline),
+        "FRAME-RATE": frame_rate(package.title.timeline_of(variant.video)),
+        "VIDEO-RANGE": video_range(package.title, variant.video),
         "AUDIO": variant.group.name if variant.group else None,
     }
     for name, true_value in true_values.items():

@@ -19,6 +19,8 @@ ROLES: Final = {
     "description": (("Accessibility", PURPOSE, "1"), ("Role", ROLE, "alternate")),
 }
 """Elements of an adaptation set by what its audio is for; in the order the schema wants."""
+TRANSFERS: Final = {"PQ": "16", "HLG": "18"}
+"""Code points of transfer characteristics (ITU-T H.273 table 3)."""
 
 
 def manifest(root: str, title: Title) -> str:
@@ -35,22 +37,43 @@ def manifest(root: str, title: Title) -> str:
     )
     ET.SubElement(mpd, "BaseURL").text = f"{root}/"
     period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
-    _videos(period, title)
-    for number, audio in enumerate(title.audios, 1):
+    for number, audio in enumerate(title.audios, _videos(period, title)):
         _audio(period, number, audio, title.target, main=_source(audio) == _source(title.audios[0]))
     ET.indent(mpd)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
 
 
-def _videos(period: ET.Element, title: Title) -> None:
+def _videos(period: ET.Element, title: Title) -> int:
+    """An adaptation set for each codec and dynamic range: players switch within one. Returns how many there are."""
     group = {"contentType": "video", "mimeType": "video/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
-    rate = title.plan.timeline.rate
-    words = str(rate) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
-    adaptation = ET.SubElement(period, "AdaptationSet", {"id": "0", **group, "frameRate": words})
-    for video in title.videos:
-        if video.track:
-            size = {"width": str(video.track.width), "height": str(video.track.height), "sar": "1:1"}
-            _representation(adaptation, video, size, title.target)
+    kinds = list(dict.fromkeys(_kind(video) for video in title.videos))
+    for number, kind in enumerate(kinds):
+        adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group})
+        _transfer(adaptation, kind[1])
+        for video in title.videos:
+            if video.track and _kind(video) == kind:
+                size = {"width": str(video.track.width), "height": str(video.track.height), "sar": "1:1"}
+                rate = {"frameRate": _words(title.timeline_of(video).rate)}
+                _representation(adaptation, video, {**size, **rate}, title.target)
+    return len(kinds)
+
+
+def _kind(video: Rendition) -> tuple[str, str]:
+    return (video.rung.codec, video.rung.dynamic_range) if video.rung else ("", "SDR")
+
+
+def _words(rate: Fraction) -> str:
+    return str(rate) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
+
+
+def _transfer(adaptation: ET.Element, dynamic_range: str) -> None:
+    """What a player must know to show high dynamic range (ISO/IEC 23009-1 section 5.8.5.8; DASH-IF IOP part 8)."""
+    if dynamic_range == "SDR":
+        return
+    values = {"ColourPrimaries": "9", "MatrixCoefficients": "9", "TransferCharacteristics": TRANSFERS[dynamic_range]}
+    for name, value in values.items():
+        scheme = f"urn:mpeg:mpegB:cicp:{name}"
+        ET.SubElement(adaptation, "EssentialProperty", {"schemeIdUri": scheme, "value": value})
 
 
 def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, main: bool) -> None:

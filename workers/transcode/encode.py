@@ -52,7 +52,7 @@ class Encoder:
     async def run(self) -> None:
         """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
         line = self.title.plan.timeline
-        start = command.first_segment(line, min(video.contiguous() for video in self.title.videos))
+        start = command.first_segment(self.title.plan, min(video.contiguous() for video in self.title.videos))
         self._uploads = Uploads(self.shelf, self._uploaded)
         totals = {video.name: line.segments for video in self.title.videos}
         totals |= {
@@ -159,7 +159,8 @@ class Encoder:
         """Stores the init segment before the first segment; that of another run must be the same."""
         data = await asyncio.to_thread(path.read_bytes)
         if rendition.rung:
-            data = with_edit(data, command.delay(self.title.plan.timeline) * self.title.plan.timeline.frame_ticks)
+            line = self.title.timeline_of(rendition)
+            data = with_edit(data, command.delay(line, rendition.rung.codec) * line.frame_ticks)
         elif rendition.audio and rendition.audio.codec == "opus":
             data = without_pre_skip(data)
         if rendition.init is None or rendition.audio:
@@ -185,8 +186,8 @@ class Encoder:
 
     def _check(self) -> None:
         """FFmpeg ended well; now all frames must be there, for a file may end early without an error."""
-        line = self.title.plan.timeline
         for video in self.title.videos:
+            line = self.title.timeline_of(video)
             frames = video.samples()
             if video.contiguous() == len(video.stored) and frames < line.frames:
                 message = f"{self.given.name} decodes to {frames} of {line.frames} frames. Fetch or export it again."

@@ -8,6 +8,7 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode import limits
 from workers.transcode.media import INTERLACED, MediaInfo, Video
+from workers.transcode.plan import Rung
 from workers.transcode.rates import SAME, output_rate
 from workers.transcode.scan import Scan
 
@@ -27,6 +28,8 @@ class Input:
     options: TranscodeOptions
     rate: Fraction
     average: Fraction | None
+    rungs: tuple[Rung, ...] = ()
+    """What is made of it, once that is decided."""
 
 
 def admit(info: MediaInfo) -> Video:
@@ -39,6 +42,9 @@ def admit(info: MediaInfo) -> Video:
         raise WorkError(Reason.NO_VIDEO, f"{info.name} has no video stream ({kinds}); give an input with video.")
     if video.codec == "unknown":
         raise WorkError(Reason.NOT_SUPPORTED, "The video's codec is not known to this FFmpeg; convert the file first.")
+    if video.undisplayable:
+        message = f"{info.name} is {video.undisplayable}; give a version with an HDR10, HLG or standard base layer."
+        raise WorkError(Reason.NOT_SUPPORTED, message)
     if video.width * video.height > limits.MAX_PIXELS:
         raise _over(info, f"frames of {video.width}x{video.height} pixels; at most {limits.MAX_PIXELS} are taken (8K)")
     return video

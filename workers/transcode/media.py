@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from workers.transcode.colour import Colour, Mastering
 from workers.transcode.scan import Scan
 
 TITLE_LENGTH: Final = 64
@@ -13,8 +14,6 @@ TITLE_LENGTH: Final = 64
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 INTERLACED: Final = frozenset({"tt", "bb", "tb", "bt"})
 """ffprobe's field_order of interlaced video."""
-HDR: Final = frozenset({"smpte2084", "arib-std-b67"})
-"""Transfer characteristics of high dynamic range: PQ and HLG."""
 
 
 Role = Literal["main", "commentary", "description"]
@@ -35,7 +34,19 @@ class Video:
     pixel_format: str = "yuv420p"
     field_order: str = "progressive"
     transfer: str = "unknown"
+    primaries: str = "unknown"
+    matrix: str = "unknown"
+    full_range: bool = False
+    mastering: Mastering | None = None
+    """Known of some inputs of high dynamic range."""
+    undisplayable: str | None = None
+    """Why nothing but a special decoder shows the right colours; None for all that is usual."""
     declared_frames: int | None = None
+
+    @property
+    def colour(self) -> Colour:
+        """Its colours as it says them."""
+        return Colour(self.primaries, self.transfer, self.matrix)
 
     @property
     def display(self) -> tuple[int, int]:
@@ -137,6 +148,11 @@ def _video(streams: Sequence[Mapping[str, Any]]) -> Video | None:
         pixel_format=str(stream.get("pix_fmt", "unknown")),
         field_order=str(stream.get("field_order", "unknown")),
         transfer=str(stream.get("color_transfer", "unknown")),
+        primaries=str(stream.get("color_primaries", "unknown")),
+        matrix=str(stream.get("color_space", "unknown")),
+        full_range=stream.get("color_range") == "pc",
+        mastering=mastering(stream),
+        undisplayable=_dolby(stream),
         declared_frames=int(frames) if frames.isdecimal() else None,
     )
 
@@ -194,6 +210,29 @@ def plain(text: str, length: int = TITLE_LENGTH) -> str | None:
     """A file's text as an attribute of a playlist takes it: one line, no double quotes (RFC 8216 section 4.2), bounded."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * length]).split())
     return line.replace('"', "'")[:length].rstrip() or None
+
+
+def mastering(found: Mapping[str, Any]) -> Mastering | None:
+    """What the side data of a stream, or of its first frame, say of the light it was made for."""
+    sides = {str(side.get("side_data_type")): side for side in found.get("side_data_list", [])}
+    display, light = sides.get("Mastering display metadata", {}), sides.get("Content light level metadata", {})
+    values = {name: _fraction(value) for name, value in display.items() if name[-2:] in {"_x", "_y"} or "lumin" in name}
+    points = tuple(
+        (float(values[f"{name}_x"] or 0), float(values[f"{name}_y"] or 0))
+        for name in ("green", "blue", "red", "white_point")
+        if f"{name}_x" in values and f"{name}_y" in values
+    )
+    luminance = (float(values.get("max_luminance") or 0), float(values.get("min_luminance") or 0))
+    content = (int(light.get("max_content", 0)), int(light.get("max_average", 0))) if light else None
+    whole = points if len(points) == 4 else ()
+    return Mastering(whole, luminance, content) if whole or content else None
+
+
+def _dolby(stream: Mapping[str, Any]) -> str | None:
+    for side in stream.get("side_data_list", []):
+        if "dv_profile" in side and int(side.get("dv_bl_signal_compatibility_id", 1)) == 0:
+            return f"Dolby Vision profile {int(side['dv_profile'])}: its base layer is shown right by Dolby's decoders only"
+    return None
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
+from workers.transcode.colour import HDR, is_rgb, standard
 from workers.transcode.examine import ASPECTS, Input, shown
-from workers.transcode.media import HDR, INTERLACED
+from workers.transcode.media import INTERLACED
+from workers.transcode.presets import HALVED_RATE
 from workers.transcode.tracks import note_tracks
 
 LATE_SECONDS: Final = Fraction(1, 10)
+USUAL: Final = frozenset({"yuv420p", "yuvj420p", "nv12", "unknown"})
+"""Pixel formats of which nothing is lost."""
 
 
 def _note_rate(seen: Input) -> str | None:
@@ -47,11 +51,56 @@ def _note_odd(seen: Input) -> str | None:
     return f"odd size {width}x{height}: rounded to even" if width % 2 or height % 2 else None
 
 
+def _note_halved(seen: Input) -> str | None:
+    halved = [rung.name for rung in seen.rungs if rung.halved]
+    return f"{_listed(halved)}: every other frame, {_words(seen.rate / 2)} per second" if halved else None
+
+
+def _note_not_halved(seen: Input) -> str | None:
+    wished = [rendition.name for rendition in seen.options.ladder.renditions or [] if rendition.frame_rate == "Half"]
+    left = [name for name in wished if any(rung.name == name and not rung.halved for rung in seen.rungs)]
+    lowered = seen.average is not None and seen.average > seen.rate * Fraction(3, 2)  # of all rungs at once
+    if not left or lowered:
+        return None
+    return (
+        f"{_listed(left)}: frameRate Half is for inputs of {HALVED_RATE} frames per second or more; all frames are kept"
+    )
+
+
+def _note_range(seen: Input) -> str | None:
+    transfer = seen.video.transfer
+    if transfer not in HDR:
+        return None
+    kept = [rung.name for rung in seen.rungs if rung.dynamic_range != "SDR"]
+    if not kept:
+        return f"high dynamic range ({transfer}): tone-mapped to 8-bit standard range"
+    if len(kept) < len(seen.rungs):
+        return f"high dynamic range ({transfer}): kept in {_listed(kept)}; tone-mapped to 8-bit standard range in the others"
+    return f"high dynamic range ({transfer}): kept in every rung; for players without it take preset hevc+h264"
+
+
 def _note_depth(seen: Input) -> str | None:
-    if seen.video.transfer in HDR:
-        return f"high dynamic range ({seen.video.transfer}): tone-mapped to 8-bit standard range"
-    deep = any(depth in seen.video.pixel_format for depth in ("p9", "p10", "p12", "p14", "p16", "gray1", "gb1"))
-    return f"{seen.video.pixel_format}: reduced to 8 bits (yuv420p)" if deep else None
+    format_ = seen.video.pixel_format
+    if format_ in USUAL or seen.video.transfer in HDR:
+        return None
+    deep = any(depth in format_ for depth in ("p9", "p10", "p12", "p14", "p16", "gray1", "gb1"))
+    return f"{format_}: reduced to 8 bits (yuv420p)" if deep else f"{format_}: converted to yuv420p"
+
+
+def _note_colours(seen: Input) -> str | None:
+    video = seen.video
+    if video.transfer in HDR:
+        return None
+    rgb = is_rgb(video.pixel_format)
+    _, converted = standard(video.colour, min(video.width, video.height), rgb=rgb)
+    if converted:
+        return f"colours ({video.primaries}, {video.transfer}, {video.matrix}): converted to BT.709"
+    full = video.full_range and not rgb
+    return "full range: made limited range" if full else None
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)[:120]
 
 
 def _note_start(seen: Input) -> str | None:
@@ -91,7 +140,11 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_rotation,
     _note_aspect,
     _note_odd,
+    _note_halved,
+    _note_not_halved,
+    _note_range,
     _note_depth,
+    _note_colours,
     _note_start,
     _note_hidden,
     _note_audio,

@@ -51,6 +51,12 @@ def frame_rate(line: Timeline) -> str:
     return _decimal(line.rate, 3)
 
 
+def video_range(title: Title, video: Rendition) -> str | None:
+    """VIDEO-RANGE, said of every variant unless all are SDR (HLS Authoring Specification 9.16)."""
+    ranges = [other.rung.dynamic_range for other in title.videos if other.rung]
+    return video.rung.dynamic_range if video.rung and set(ranges) != {"SDR"} else None
+
+
 def _stream(title: Title, variant: Variant) -> str:
     peak, average = variant.bandwidths(title.target)
     track = variant.video.track
@@ -60,7 +66,8 @@ def _stream(title: Title, variant: Variant) -> str:
         f"AVERAGE-BANDWIDTH={average}",
         f'CODECS="{variant.codecs()}"',
         f"RESOLUTION={width}x{height}",
-        f"FRAME-RATE={frame_rate(title.plan.timeline)}",
+        f"FRAME-RATE={frame_rate(title.timeline_of(variant.video))}",
+        *([f"VIDEO-RANGE={range_}"] if (range_ := video_range(title, variant.video)) else []),
         *([f'AUDIO="{variant.group.name}"'] if variant.group else []),
     ]
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
+from narwhal_operator.contract.ladder import Codec
 from narwhal_operator.contract.transcode import AudioPlan, RungPlan, TranscodePlan
+from workers.transcode.colour import Colour, DynamicRange
 from workers.transcode.media import MediaInfo, Role, Video
 from workers.transcode.rates import Timeline
 
@@ -29,6 +31,10 @@ class Rung:
     height: int
     crf: int
     max_bitrate: int | None = None
+    codec: Codec = "h264"
+    halved: bool = False
+    """Every other frame of the plan's timeline."""
+    dynamic_range: DynamicRange = "SDR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,10 @@ class Plan:
     rungs: tuple[Rung, ...]
     audio: tuple[AudioTrack, ...]
     deinterlace: bool
-    tonemap: bool
+    colour: Colour
+    """Of the rungs of standard range."""
+    convert: bool
+    """Whether a rung of standard range takes more than scaling: another matrix, a tone map."""
     seekable: bool
     """Whether the demuxer finds the key frame before a time; otherwise a tail is decoded from the start."""
     dropped: tuple[str, ...]
@@ -101,6 +110,10 @@ class Plan:
     def origin(self) -> Fraction:
         """The output's zero in seconds on the input's clock."""
         return self.first_tick * self.video.time_base
+
+    def timeline_of(self, rung: Rung) -> Timeline:
+        """The time of a rung: the plan's, or with every other frame."""
+        return self.timeline.halved() if rung.halved else self.timeline
 
     def summary(self) -> TranscodePlan:
         """The plan as the status shows it."""
@@ -115,7 +128,7 @@ class Plan:
             audio=[_audio(track) for track in self.audio],
             segments=self.timeline.segments,
             segment_seconds=float(self.timeline.segment_duration),
-            rungs=[_rung(rung) for rung in self.rungs],
+            rungs=[_rung(rung, self.timeline_of(rung)) for rung in self.rungs],
             dropped=[line[:NOTE_LENGTH] for line in self.dropped],
             notes=[line[:NOTE_LENGTH] for line in self.notes[:NOTES]],
         )
@@ -133,14 +146,14 @@ def _audio(track: AudioTrack) -> AudioPlan:
     )
 
 
-def _rung(rung: Rung) -> RungPlan:
+def _rung(rung: Rung, line: Timeline) -> RungPlan:
     return RungPlan(
         name=rung.name,
         width=rung.width,
         height=rung.height,
-        codec="h264",
-        codec_string=None,
+        codec=rung.codec,
+        frame_rate=f"{line.rate.numerator}/{line.rate.denominator}",
+        dynamic_range=rung.dynamic_range,
         max_bitrate=rung.max_bitrate,
         crf=rung.crf,
-        bandwidth=None,
     )

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, limits, runner
+from workers.transcode.colour import HDR, Mastering
 from workers.transcode.examine import admit
-from workers.transcode.media import MediaInfo, Video, parse
+from workers.transcode.media import MediaInfo, Video, mastering, parse
 from workers.transcode.scan import Scanner
 from workers.transcode.sniff import Sniff, sniff
 from workers.transcode.tasks import stop
@@ -82,6 +83,8 @@ async def examine(given: InputFile) -> MediaInfo:
         if given.seen.cut:
             raise _cut(given, given.seen.cut)
         video = admit(info)
+        if video.transfer in HDR and video.mastering is None:
+            info = replace(info, video=replace(video, mastering=await _mastering(given, video.index)))
         return _scanned(given, info, video, await walking)
     finally:
         await stop([walking])
@@ -106,6 +109,21 @@ async def _header(given: InputFile) -> MediaInfo:
         f"{given.name} begins like {seen.container} but cannot be read; fetch or export the file again.",
         evidence=ended.tail[-1024:],
     )
+
+
+async def _mastering(given: InputFile, stream: int) -> Mastering | None:
+    """What the first frame says of the light it was made for, where the container does not."""
+    text = bytearray()
+
+    def take(data: bytes) -> None:
+        text.extend(data[: limits.PROBE_OUTPUT - len(text)])
+
+    await runner.run(lambda _: command.first_frame(given.source, stream), fds=[given.fd], bounds=BOUNDS, on_output=take)
+    try:
+        frames = json.loads(bytes(text)).get("frames", [])
+        return mastering(frames[0]) if frames else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 async def _refuse_large(given: InputFile) -> None:

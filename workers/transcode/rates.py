@@ -32,6 +32,12 @@ class Timeline:
     rate: Fraction
     frames: int
     gop: int
+    fine: Fraction = Fraction(0)
+    """The rate whose ticks are counted: that of the whole frames, of a timeline that is halved."""
+
+    def halved(self) -> "Timeline":
+        """Every other frame from the first on, in the same ticks. The segments are the same: their frames are even."""
+        return Timeline(self.rate / 2, -(-self.frames // 2), self.gop // 2, self.rate)
 
     @property
     def segments(self) -> int:
@@ -41,7 +47,7 @@ class Timeline:
     @property
     def timescale(self) -> int:
         """Ticks per second in which one frame is a whole number of ticks."""
-        numerator = self.rate.numerator
+        numerator = (self.fine or self.rate).numerator
         return numerator * -(-TIMESCALE // numerator) if numerator < TIMESCALE else numerator
 
     @property
@@ -64,10 +70,11 @@ class Timeline:
         return min(self.gop, self.frames - segment * self.gop)
 
 
-def timeline(rate: Fraction, frames: int, segment_seconds: float) -> Timeline:
-    """The timeline whose segments are the wished duration, rounded to whole frames and at least one frame."""
+def timeline(rate: Fraction, frames: int, segment_seconds: float, *, least: int = 1, even: bool = False) -> Timeline:
+    """The timeline whose segments are the wished duration, rounded to whole frames: so many at least, or an even number."""
     wished = Fraction(segment_seconds).limit_denominator(1_000_000) * rate
-    return Timeline(rate=rate, frames=max(1, frames), gop=max(1, round(wished)))
+    gop = 2 * round(wished / 2) if even else round(wished)
+    return Timeline(rate=rate, frames=max(1, frames), gop=max(least, gop, 2 if even else 1))
 
 
 def output_rate(average: Fraction | None, nominal: Fraction | None, limit: int, slack: Fraction = SAME) -> Fraction:

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from narwhal_operator.contract.transcode import LoudnessPlan
 from workers.transcode.plan import AudioTrack, Plan, Rung
+from workers.transcode.rates import Timeline
 from workers.verify.fragment import Fragment
 from workers.verify.init import Track
 
@@ -73,6 +74,10 @@ class Title:
     def renditions(self) -> tuple[Rendition, ...]:
         """All of them, video first."""
         return (*self.videos, *self.audios)
+
+    def timeline_of(self, rendition: Rendition) -> Timeline:
+        """The time of a rendition's frames."""
+        return self.plan.timeline_of(rendition.rung) if rendition.rung else self.plan.timeline
 
     @property
     def target(self) -> int:

@@ -92,7 +92,7 @@ class Transcode:
             "ladder": spec.ladder.wire(),
             "packaging": spec.packaging.wire(),
             "audio": spec.audio.wire(),
-            "engine": [engine, command.RECIPE, command.PRESET],
+            "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
         return Layout(spec.output.prefix, digest_of(work))
 
@@ -129,7 +129,7 @@ class Transcode:
         await publish.claim(shelf, self.order.head)
         await take_stock(shelf, title.renditions, await shelf.listing())
         for video in title.videos:
-            drop_foreign(video, title.plan.timeline)
+            drop_foreign(video, title.timeline_of(video))
         self.context.report(phase="Encoding")
         place = Place(self.context.scratch, threads(self.order.cpus))
 

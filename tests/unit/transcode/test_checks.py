@@ -78,7 +78,7 @@ BROKEN: list[tuple[str, Callable[[Package], Package], str, str]] = [
     ("a segment starts late", lambda p: resegmented(p, 1, segment(40_001, 100, 400)), "timeline-continuous", "40001"),
     ("frames are missing", lambda p: resegmented(p, 2, segment(80_000, 49, 400)), "frames-complete", "249 frames of 250"),
     ("no IDR at the start", lambda p: resegmented(p, 1, segment(40_000, 100, 400, nal(1))), "starts-with-idr", "00001.m4s"),
-    ("rungs part", lambda p: resegmented(p, 2, segment(80_000, 49, 400)), "rungs-aligned", "360p"),
+    ("rungs part", lambda p: resegmented(p, 2, segment(80_400, 49, 400)), "rungs-aligned", "360p"),
     ("the sound ends early", short_audio, "durations-equal", "audio/main lasts"),
     ("the size is another", other_init, "init-as-planned", "is not 1280x720"),
     ("no first line", lambda p: media(p, "#EXTM3U", "#EXTM"), "media-playlists", "first line"),

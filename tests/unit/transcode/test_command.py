@@ -92,8 +92,9 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
     encoder = words(f"-map [v{number}] -c:v libx264 -preset veryfast -motion-est dia -partitions i8x8,i4x4")
     encoder += words(f"-profile:v high -crf {crf}")
     gop = words("-g 120 -keyint_min 120 -sc_threshold 0 -flags:v +cgop -force_key_frames expr:not(mod(n,120))")
+    colours = "-color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv"
     muxer = words(
-        f"-threads:v {2 if number == 0 else 1} -bf 3 -b-pyramid normal -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
+        f"-threads:v {2 if number == 0 else 1} -bf 3 -b-pyramid normal {colours} -avoid_negative_ts disabled -output_ts_offset 0.066733 -map_metadata -1 -map_chapters -1 -f hls -start_number 0 "
         "-hls_time 0.033366 -hls_playlist_type vod -hls_segment_type fmp4 -hls_flags temp_file "
         "-hls_fmp4_init_filename init.mp4 -hls_segment_options "
         "movflags=+frag_discont+skip_sidx:use_editlist=0:avoid_negative_ts=disabled:video_track_timescale=30000"
@@ -145,7 +146,8 @@ def test_titles_too_short_for_b_frames_have_none(rate: str, seconds: float, dela
 )
 def test_a_tail_of_a_frame_or_two_begins_a_segment_earlier(frames: int, stored: int, expected: int) -> None:
     """Encoded alone, such a tail would have another delay than the rest."""
-    assert command.first_segment(timeline(Fraction(25), frames, 4.0), stored) == expected
+    made = replace(planned(), timeline=timeline(Fraction(25), frames, 4.0))
+    assert command.first_segment(made, stored) == expected
 
 
 def test_a_transport_stream_is_decoded_from_its_start() -> None:

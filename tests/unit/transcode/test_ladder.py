@@ -116,7 +116,7 @@ NOTES = [
     pytest.param(probed(), {}, [], id="nothing-to-say"),
     pytest.param(probed(field_order="tt"), {}, ["interlaced: deinterlaced"], id="interlaced"),
     pytest.param(probed(rotation=90), {}, ["rotated by 90 degrees: turned upright"], id="rotated"),
-    pytest.param(probed(rate="120"), {}, ["120.000 frames per second: lowered to 60"], id="fast"),
+    pytest.param(probed(rate="120"), {}, ["120.000 frames per second: lowered to 60", "480p, 360p: every other frame, 30 per second"], id="fast"),
     pytest.param(probed(pixel_format="yuv420p10le"), {}, ["yuv420p10le: reduced to 8 bits (yuv420p)"], id="ten-bit"),
     pytest.param(probed(pixel_format="yuv422p12le"), {}, ["yuv422p12le: reduced to 8 bits (yuv420p)"], id="twelve-bit"),
     pytest.param(probed(pixel_format="yuv420p10le", transfer="smpte2084"), {}, ["high dynamic range (smpte2084): tone-mapped to 8-bit standard range"], id="pq"),

@@ -7,13 +7,17 @@ from typing import Final
 
 from workers.transcode.command.audio import Gains, audio_graph, encode_audio, measure_audio
 from workers.transcode.command.common import Job, Range, Source
-from workers.transcode.command.looks import count, decode, probe, scan, version
-from workers.transcode.command.video import PRESET, SEARCH, delay, encode_video, first_segment, share, video_graph
+from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
+from workers.transcode.command.graph import video_graph
+from workers.transcode.command.looks import count, decode, first_frame, probe, scan, version
+from workers.transcode.command.video import encode_video, first_segment
 
 RECIPE: Final = 3
 """Number of the way segments are made. Segments of two recipes may not join: part of the version of an output."""
 
 __all__ = [
+    "AV1_PRESET",
+    "HEVC_PRESET",
     "PRESET",
     "RECIPE",
     "SEARCH",
@@ -27,6 +31,7 @@ __all__ = [
     "delay",
     "encode_audio",
     "encode_video",
+    "first_frame",
     "first_segment",
     "measure_audio",
     "probe",

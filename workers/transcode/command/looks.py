@@ -18,6 +18,12 @@ def probe(source: Source, *extra: str) -> list[str]:
     return ["ffprobe", "-v", "error", *doors(), *guard, *shown, f"file:{source.path}"]
 
 
+def first_frame(source: Source, stream: int) -> list[str]:
+    """The first frame of a stream as JSON, with its side data."""
+    chosen = ("-select_streams", str(stream), "-read_intervals", "%+#1", "-max_pixels", str(limits.MAX_PIXELS))
+    return ["ffprobe", "-v", "error", *doors(), *chosen, "-show_frames", "-of", "json", f"file:{source.path}"]
+
+
 def scan(source: Source) -> list[str]:
     """A line for each packet: stream, presentation time, decoding time, duration, flags."""
     entries = "packet=stream_index,pts,dts,duration,flags"
