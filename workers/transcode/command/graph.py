@@ -12,12 +12,13 @@ PADDING: Final = 2
 """Frames the last one may be repeated for, where a container's rounding hides the last frame's end. More are missing
 frames, and are found by their number."""
 TONEMAP: Final = (
-    "zscale={given}transfer=linear:npl=100",
+    "zscale=transfer=linear:npl=100",
     "format=gbrpf32le",
     "tonemap=tonemap=hable:desat=0",
     "zscale=primaries=bt709:transfer=bt709:matrix=bt709:range=tv",
 )
 """PQ or HLG to BT.709 through linear light."""
+TO_BT709: Final = ("zscale=primaries=bt709:transfer=bt709:matrix=bt709:range=tv",)
 EVEN: Final = "scale=trunc(iw/2)*2:trunc(ih/2)*2:flags=bicubic"
 """The colour filter takes no odd sizes of 4:2:0."""
 
@@ -101,23 +102,20 @@ def _convert(plan: Plan) -> list[str]:
         return []
     video = plan.video
     even = [EVEN] if video.width % 2 or video.height % 2 else []
-    if video.transfer in HDR:
-        given = {"min": _unsaid(video.matrix, "bt2020nc"), "pin": _unsaid(video.primaries, "bt2020")}
-        return [*even, *(step.format(given=_options(given)) for step in TONEMAP)]
+    wide = video.transfer in HDR or video.matrix.startswith("bt2020")
     given = {
-        "min": _unsaid(video.matrix, "bt709"),
-        "pin": _unsaid(video.primaries, "bt2020" if video.matrix.startswith("bt2020") else "bt709"),
-        "tin": "" if video.transfer in {*GAMMA, "bt2020-10", "bt2020-12"} else "bt709",
+        "colorspace": _unsaid(video.matrix, "bt2020nc" if wide else "bt709"),
+        "color_primaries": _unsaid(video.primaries, "bt2020" if wide else "bt709"),
+        "color_trc": "" if video.transfer in {*GAMMA, *HDR, "bt2020-10", "bt2020-12"} else "bt709",
     }
-    return [*even, f"zscale={_options(given)}primaries=bt709:transfer=bt709:matrix=bt709:range=tv"]
+    told = ":".join(f"{name}={value}" for name, value in given.items() if value)
+    steps = TONEMAP if video.transfer in HDR else TO_BT709
+    return [*even, *([f"setparams={told}"] if told else []), *steps]
 
 
 def _unsaid(value: str, usual: str) -> str:
+    """What is told of a colour that the input does not say: without, the filter knows no way from there."""
     return usual if value == "unknown" else ""
-
-
-def _options(given: dict[str, str]) -> str:
-    return "".join(f"{name}={value}:" for name, value in given.items() if value)
 
 
 def _chain(plan: Plan, node: Node) -> str:
