@@ -1,7 +1,7 @@
 """Where an output's objects are, below its prefix. Pure.
 
 PREFIX/master.m3u8, manifest.mpd      the pointers, replaced by one PUT each
-PREFIX/v/VERSION/RUNG/                init.mp4, 00000.m4s …, media.m3u8: never changed once published
+PREFIX/v/VERSION/RUNG/                init.mp4, 00000.m4s …, media.m3u8, iframes.m3u8: never changed once published
 PREFIX/v/VERSION/audio/TRACK/         the same
 PREFIX/v/VERSION/order.json           whose it is; written first
 PREFIX/v/VERSION/report.json          what the verification found
@@ -17,6 +17,7 @@ VERSION: Final = re.compile(r"\bv/([0-9a-f]{16})/")
 SEGMENT: Final = re.compile(r"([0-9]{5,})\.m4s")
 INIT: Final = "init.mp4"
 MEDIA: Final = "media.m3u8"
+IFRAMES: Final = "iframes.m3u8"
 MASTER: Final = "master.m3u8"
 MANIFEST: Final = "manifest.mpd"
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from workers.transcode.groups import Variant, audio_groups, media_tags, variants
+from workers.transcode.iframes import iframe_streams
 from workers.transcode.layout import INIT, MEDIA, segment_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Title
@@ -43,6 +44,7 @@ def master_playlist(root: str, title: Title) -> str:
     lines += [line for group in audio_groups(title) for line in media_tags(root, group)]
     for variant in variants(title):
         lines += [_stream(title, variant), f"{root}/{variant.video.path}/{MEDIA}"]
+    lines += iframe_streams(root, title)
     return "\n".join([*lines, ""])
 
 

@@ -12,7 +12,9 @@ from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, 
 from workers.common.store import POINTER, ObjectStore
 from workers.transcode import loudness
 from workers.transcode.groups import Variant, audio_groups
-from workers.transcode.layout import VERSION, Layout
+from workers.transcode.iframes import iframe_playlist
+from workers.transcode.layout import IFRAMES, MEDIA, VERSION, Layout
+from workers.transcode.package import VERSION as HLS_VERSION
 from workers.transcode.package import Pointers, media_playlist
 from workers.transcode.plan import NOTES
 from workers.transcode.rendition import Title
@@ -36,11 +38,10 @@ async def claim(shelf: Shelf, head: OrderHead) -> None:
 
 
 async def write_playlists(shelf: Shelf, title: Title) -> None:
-    """Stores the media playlists."""
-    texts = {rendition.path: media_playlist(rendition, title.target) for rendition in title.renditions}
-    await together(
-        *(shelf.put(f"{shelf.layout.root}/{path}/media.m3u8", text.encode()) for path, text in texts.items())
-    )
+    """Stores the media playlists, and of the video the I-frame playlists."""
+    texts = {f"{found.path}/{MEDIA}": media_playlist(found, title.target) for found in title.renditions}
+    texts |= {f"{video.path}/{IFRAMES}": iframe_playlist(video, title.target, HLS_VERSION) for video in title.videos}
+    await together(*(shelf.put(f"{shelf.layout.root}/{path}", text.encode()) for path, text in texts.items()))
 
 
 async def publish(shelf: Shelf, pointers: Pointers) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.transcode.fmp4 import segment
 from tests.unit.transcode.packages import good, planned, stored
+from workers.transcode.iframes import iframe_playlist
 from workers.transcode.package import frame_rate
 from workers.transcode.rates import timeline
 from workers.transcode.rendition import Rendition, Title, average_bandwidth, peak_bandwidth
@@ -35,6 +36,8 @@ MASTER = """#EXTM3U
 v/0123456789abcdef/720p/media.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=331250,AVERAGE-BANDWIDTH=331250,CODECS="avc1.64001e,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=25.000,AUDIO="audio"
 v/0123456789abcdef/360p/media.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=448,AVERAGE-BANDWIDTH=269,CODECS="avc1.64001e",RESOLUTION=1280x720,URI="v/0123456789abcdef/720p/iframes.m3u8"
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=448,AVERAGE-BANDWIDTH=269,CODECS="avc1.64001e",RESOLUTION=640x360,URI="v/0123456789abcdef/360p/iframes.m3u8"
 """
 
 
@@ -46,6 +49,16 @@ def test_a_media_playlist_is_vod_with_measured_durations() -> None:
 def test_the_master_lists_every_rung_with_measured_attributes() -> None:
     """Bit rates are the rung's and its audio's; codecs are those of the init segments."""
     assert good().pointers.master == MASTER
+
+
+def test_an_iframe_playlist_has_the_first_picture_of_each_segment() -> None:
+    """Its bytes from the segment's start, for as long as the segment."""
+    rung = good().title.videos[0]
+    lines = iframe_playlist(rung, 4, 7).splitlines()
+    assert lines[:6] == [*MEDIA.splitlines()[:5], "#EXT-X-I-FRAMES-ONLY"]
+    ends = [found.fragment.first_end for found in rung.segments]
+    assert [line for line in lines if "BYTERANGE" in line] == [f"#EXT-X-BYTERANGE:{end}@0" for end in ends]
+    assert [line for line in lines if "EXTINF" in line] == [line for line in MEDIA.splitlines() if "EXTINF" in line]
 
 
 def rendition(*parts: tuple[float, int]) -> Rendition:
