@@ -8,6 +8,7 @@ from workers.transcode.colour import HDR, is_rgb, standard
 from workers.transcode.examine import ASPECTS, Input, shown
 from workers.transcode.media import INTERLACED
 from workers.transcode.presets import HALVED_RATE
+from workers.transcode.rates import LEAST
 from workers.transcode.tracks import note_tracks
 
 LATE_SECONDS: Final = Fraction(1, 10)
@@ -20,6 +21,8 @@ def _note_rate(seen: Input) -> str | None:
         return f"variable frame rate ({float(seen.average):.3f} on average): made constant at {_words(seen.rate)}"
     if seen.average and seen.average > seen.rate * (1 + Fraction(1, 50)):
         return f"{float(seen.average):.3f} frames per second: lowered to {_words(seen.rate)}"
+    if seen.average and seen.average < LEAST and seen.rate == 1:
+        return f"a frame each {float(1 / seen.average):.0f} s: shown again each second"
     return None
 
 

@@ -21,6 +21,8 @@ STANDARD: Final = (
 SAME: Final = Fraction(1, 2000)
 """Two rates are one when they differ by less than this part: 24000/1001 and 24 differ by 1/1001, while a container of
 whole milliseconds is off by less than this after a hundred frames."""
+LEAST: Final = Fraction(1, 10)
+"""A segment is one frame at least, and lasts ten seconds at most."""
 TIMESCALE: Final = 10_000
 """Ticks per second are at least this many, as FFmpeg's own muxer has it: players that round to coarse ticks drift."""
 
@@ -81,12 +83,14 @@ def output_rate(average: Fraction | None, nominal: Fraction | None, limit: int, 
     """The constant frame rate for frames that come at this average rate in a stream with this nominal rate.
 
     The nominal one (FFmpeg's r_frame_rate) where the frames agree with it up to the slack, or nearly do (a phone that
-    skips some); else the standard rate they agree with; else the next standard one. Above the limit a whole part of it.
+    skips some); else the standard rate they agree with; else the next standard one. Above the limit a whole part of it;
+    stills that last longer than ten seconds are shown again each second.
     """
     average = average or nominal
     if average is None:
         return Fraction(25)
-    return _limited(_natural(average, nominal, slack), limit)
+    natural = _natural(average, nominal, slack)
+    return Fraction(1) if natural < LEAST else _limited(natural, limit)
 
 
 def _natural(average: Fraction, nominal: Fraction | None, slack: Fraction) -> Fraction:

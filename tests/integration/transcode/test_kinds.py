@@ -39,6 +39,7 @@ KINDS: list[tuple[str, Sequence[str | Path], str, int, str]] = [
     ("three-frames", args(picture(seconds=0.12), X264), "in.mp4", 3, ""),
     ("slideshow", args(picture(rate="1", seconds=12), tone(12), X264, AAC), "in.mp4", 12, ""),
     ("slow-slideshow", args(picture(rate="1/5", seconds=40), X264), "in.mkv", 8, ""),
+    ("a-still-with-sound", args(picture("160x90", "1/24", 24), tone(24), X264, ("-c:a", "aac")), "in.mp4", 24, "shown again"),
     ("under-a-segment", args(picture(seconds=0.4), tone(0.4), X264, AAC), "in.mp4", 10, ""),
     ("matroska", args(picture(rate=FILM_NTSC, seconds=3.003), tone(), X264, AAC), "in.mkv", 72, ""),
     ("webm", args(picture(), tone(), ("-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus")), "in.webm", 80, ""),

@@ -71,6 +71,7 @@ KINDS: Final[list[tuple[str, MediaInfo, dict[str, Any]]]] = [
     ("fast-mobile", probed(rate="60"), MOBILE),
     ("slideshow", probed(rate="1", seconds=60), {}),
     ("a-frame-each-ten-seconds", probed(rate="1/10", seconds=600), {}),
+    ("a-still-for-an-hour", probed(rate="1/3600", seconds=3600), {}),
     ("one-frame", probed(rate="25", seconds=0.04), {}),
     ("screen-recording", probed(rate="27.3", seconds=60, variable=True, nominal_rate=Fraction(90_000)), {}),
     ("phone-that-skips", probed(rate="29.8", seconds=60, variable=True, nominal_rate=Fraction(30)), {}),

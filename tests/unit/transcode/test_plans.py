@@ -114,7 +114,7 @@ def planned(info: MediaInfo, wish: TranscodeOptions) -> Plan | WorkError:
         return error
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(inputs(), wishes())
 def test_any_input_gets_a_plan_that_can_be_carried_out_or_a_named_refusal(
     info: MediaInfo, wish: TranscodeOptions
