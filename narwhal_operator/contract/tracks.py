@@ -41,7 +41,11 @@ class Audio(Contract):
 class Subtitles(Contract):
     """What becomes of text subtitles."""
 
-    mode: Literal["None", "WebVTT"] = Field("None", description="WebVTT packages text subtitles; None drops them.")
+    mode: Literal["None", "WebVTT"] = Field("WebVTT", description="WebVTT packages text subtitles; None drops them.")
+    languages: Annotated[str, Field(max_length=128), _LANGUAGES] = Field(
+        "all",
+        description="all tracks (32 at most), or those in these languages, in this order (BCP 47), such as en,de.",
+    )
 
 
 class Thumbnails(Contract):

@@ -74,7 +74,9 @@ class TranscodeOptions(Suspendable):
         json_schema_extra={"default": {}},
     )
     audio: Audio = Field(default_factory=Audio, description="The audio renditions.", json_schema_extra={"default": {}})
-    subtitles: Subtitles | None = Field(None, description="What becomes of text subtitles.")
+    subtitles: Subtitles = Field(
+        default_factory=Subtitles, description="What becomes of text subtitles.", json_schema_extra={"default": {}}
+    )
     thumbnails: Thumbnails | None = Field(None, description="Thumbnail sprites; absent makes none.")
     parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
 
@@ -130,6 +132,15 @@ class AudioPlan(Contract):
     loudness: LoudnessPlan | None = Field(None, description="Where spec.audio.loudness asks for it, once measured.")
 
 
+class SubtitlePlan(Contract):
+    """One rendition of the subtitles."""
+
+    name: str = Field(max_length=64, description="Name of the rendition, part of its keys.")
+    title: str = Field(max_length=96, description="What a player's menu shows.")
+    language: str | None = Field(None, max_length=40, description="BCP 47 tag, when the input says one.")
+    forced: bool = Field(False, description="Whether it is shown to who has subtitles off: signs, foreign speech.")
+
+
 class TranscodePlan(Contract):
     """What the probe found and what is done about it."""
 
@@ -141,6 +152,10 @@ class TranscodePlan(Contract):
     video_codec: str = Field(max_length=32, description="Codec of the input.")
     audio_tracks: int = Field(0, ge=0, description="Audio tracks that are packaged.")
     audio: list[AudioPlan] = Field(default_factory=list, max_length=32, description="Renditions of the audio.")
+    subtitles: list[SubtitlePlan] = Field(
+        default_factory=list, max_length=32, description="Renditions of the subtitles."
+    )
+    chapters: int = Field(0, ge=0, description="Chapters of the input.")
     segments: int = Field(0, ge=0, description="Segments of each rung.")
     segment_seconds: float = Field(0, ge=0, description="Duration of a segment: whole frames.")
     rungs: list[RungPlan] = Field(default_factory=list, max_length=12, description="Rungs that are encoded.")

@@ -6,6 +6,7 @@ A rule yields a finding for each thing that is wrong, in the words of the report
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -192,7 +193,9 @@ def master_playlist(package: Package) -> Iterator[str]:
     ]:
         yield f"it lists {', '.join(entry.uri for entry in found.entries)[:200]}"
         return
-    listed = [(group.get("TYPE"), group.get("GROUP-ID"), group.get("URI")) for group in groups]
+    listed = [
+        (group.get("TYPE"), group.get("GROUP-ID"), group.get("URI")) for group in groups if group.get("TYPE") == "AUDIO"
+    ]
     if listed != [
         ("AUDIO", group.name, f"{package.root}/{audio.path}/{MEDIA}")
         for group in audio_groups(package.title)
@@ -241,6 +244,9 @@ def dash_manifest(package: Package) -> Iterator[str]:
         rendition.path.replace("/", "-"): [segment.fragment.duration for segment in rendition.segments]
         for rendition in package.title.renditions
     }
+    borders = pairwise(package.title.plan.timeline.border_ticks)
+    text = [end - begin for begin, end in borders]
+    true |= {f"subtitles-{track.name}": text for track in package.title.extras.subtitles}
     for name in sorted({*true, *(name for name in found if name)}):
         if found.get(name) != true.get(name):
             yield f"the timeline of {name} is not that of its segments"

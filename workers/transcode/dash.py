@@ -1,11 +1,12 @@
 """The DASH manifest over the same segments (ISO/IEC 23009-1, profile isoff-live, static). Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from workers.transcode.captions import TextTrack
 from workers.transcode.layout import INIT
 from workers.transcode.rendition import Rendition, Title, peak_bandwidth
 
@@ -39,6 +40,8 @@ def manifest(root: str, title: Title) -> str:
     period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
     for number, audio in enumerate(title.audios, _videos(period, title)):
         _audio(period, number, audio, title.target, main=_source(audio) == _source(title.audios[0]))
+    for number, track in enumerate(title.extras.subtitles, len(title.audios) + 1):
+        _text(period, number, track, title)
     ET.indent(mpd)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
 
@@ -94,6 +97,22 @@ def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, ma
     representation.insert(0, channels)
 
 
+def _text(period: ET.Element, number: int, track: TextTrack, title: Title) -> None:
+    """Subtitles in MP4 segments that last as the video's do (wvtt.py)."""
+    line = title.plan.timeline
+    group = {"contentType": "text", "mimeType": "application/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
+    language = {"lang": track.language} if track.language else {}
+    adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group, **language})
+    ET.SubElement(adaptation, "Label").text = track.label
+    if track.hearing_impaired:
+        ET.SubElement(adaptation, "Accessibility", {"schemeIdUri": PURPOSE, "value": "2"})
+    role = "forced-subtitle" if track.forced else "caption" if track.hearing_impaired else "subtitle"
+    ET.SubElement(adaptation, "Role", {"schemeIdUri": ROLE, "value": role})
+    about = {"id": f"subtitles-{track.name}", "codecs": "wvtt", "bandwidth": str(title.extras.bits[track.name])}
+    representation = ET.SubElement(adaptation, "Representation", about)
+    _template(representation, track.folder, line.timescale, [b - a for a, b in pairwise(line.border_ticks)])
+
+
 def _source(audio: Rendition) -> int | None:
     return audio.audio.index if audio.audio else None
 
@@ -107,21 +126,21 @@ def _representation(parent: ET.Element, rendition: Rendition, about: dict[str, s
         "Representation",
         {"id": name, "codecs": codec, "bandwidth": str(peak_bandwidth(rendition, target)), **about},
     )
-    template = {
-        "timescale": str(timescale),
-        "initialization": f"{rendition.path}/{INIT}",
-        "media": f"{rendition.path}/$Number%05d$.m4s",
-        "startNumber": "0",
-    }
-    timeline = ET.SubElement(ET.SubElement(element, "SegmentTemplate", template), "SegmentTimeline")
-    for duration, count in _runs(rendition):
-        ET.SubElement(timeline, "S", {"d": str(duration), **({"r": str(count - 1)} if count > 1 else {})})
+    _template(element, rendition.path, timescale, [segment.fragment.duration for segment in rendition.segments])
     return element
 
 
-def _runs(rendition: Rendition) -> Iterator[tuple[int, int]]:
-    for duration, run in groupby(segment.fragment.duration for segment in rendition.segments):
-        yield duration, len(list(run))
+def _template(element: ET.Element, path: str, timescale: int, durations: Iterable[int]) -> None:
+    template = {
+        "timescale": str(timescale),
+        "initialization": f"{path}/{INIT}",
+        "media": f"{path}/$Number%05d$.m4s",
+        "startNumber": "0",
+    }
+    timeline = ET.SubElement(ET.SubElement(element, "SegmentTemplate", template), "SegmentTimeline")
+    for duration, run in groupby(durations):
+        count = len(list(run))
+        ET.SubElement(timeline, "S", {"d": str(duration), **({"r": str(count - 1)} if count > 1 else {})})
 
 
 def _duration(seconds: Fraction) -> str:

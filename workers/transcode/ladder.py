@@ -8,6 +8,7 @@ from typing import Final
 
 from narwhal_operator.contract.base import seconds_of
 from narwhal_operator.contract.transcode import TranscodeOptions
+from workers.transcode import captions, chapters
 from workers.transcode.colour import is_rgb, standard
 from workers.transcode.examine import examine
 from workers.transcode.media import INTERLACED, MediaInfo
@@ -47,6 +48,8 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         seekable=not SEEKABLE.isdisjoint(info.container.split(",")),
         dropped=dropped,
         notes=tuple(note for rule in NOTES if (note := rule(seen))),
+        subtitles=captions.renditions(info.subtitles, options.subtitles),
+        chapters=chapters.within(info.chapters, scan.first * video.time_base, line.duration),
         loudness=options.audio.loudness.target if options.audio.loudness else None,
     )
 

@@ -3,6 +3,8 @@
 PREFIX/master.m3u8, manifest.mpd      the pointers, replaced by one PUT each
 PREFIX/v/VERSION/RUNG/                init.mp4, 00000.m4s …, media.m3u8, iframes.m3u8: never changed once published
 PREFIX/v/VERSION/audio/TRACK/         the same
+PREFIX/v/VERSION/subtitles/TRACK/      00000.vtt …, media.m3u8; TRACK.vtt beside it is the whole
+PREFIX/v/VERSION/chapters.vtt, .json  the chapters, where the input has some
 PREFIX/v/VERSION/order.json           whose it is; written first
 PREFIX/v/VERSION/report.json          what the verification found
 PREFIX/v/VERSION/outcome.json         what was published; written last
@@ -68,6 +70,11 @@ class Layout:
 def segment_name(index: int) -> str:
     """Name of a segment, as FFmpeg and the DASH template write it."""
     return f"{index:05d}.m4s"
+
+
+def text_name(index: int) -> str:
+    """Name of a segment of subtitles."""
+    return f"{index:05d}.vtt"
 
 
 def segment_index(name: str) -> int | None:

@@ -1,11 +1,12 @@
 """What a probe found: plain values, and how they are read from ffprobe's JSON."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from workers.transcode.chapters import MOST, Chapter
 from workers.transcode.colour import Colour, Mastering
 from workers.transcode.scan import Scan
 
@@ -93,6 +94,7 @@ class MediaInfo:
     video: Video | None
     audio: tuple[Audio, ...] = ()
     subtitles: tuple[Subtitle, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
     duration: Fraction | None = None
     """Seconds the container declares."""
     time_bases: Mapping[int, Fraction] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class MediaInfo:
 
 
 def parse(found: Mapping[str, Any]) -> MediaInfo:
-    """The JSON object of `ffprobe -show_format -show_streams`. Raises ValueError for what ffprobe never writes."""
+    """The JSON object of `ffprobe -show_format -show_streams -show_chapters`. Raises ValueError for what ffprobe never writes."""
     streams = [stream for stream in found.get("streams", []) if isinstance(stream, dict)]
     container = found.get("format", {})
     return MediaInfo(
@@ -116,6 +118,7 @@ def parse(found: Mapping[str, Any]) -> MediaInfo:
         video=_video(streams),
         audio=tuple(_audio(stream) for stream in _of("audio", streams) if int(stream.get("channels", 0)) > 0),
         subtitles=tuple(_subtitle(stream) for stream in _of("subtitle", streams)),
+        chapters=tuple(_chapters(found.get("chapters", []))),
         duration=_fraction(container.get("duration")),
         time_bases={
             int(stream["index"]): base for stream in streams if (base := _fraction(stream.get("time_base"))) is not None
@@ -200,6 +203,13 @@ def _language(stream: Mapping[str, Any]) -> str | None:
     language = str(stream.get("tags", {}).get("language", "und")).strip()
     # It becomes part of a key and of a playlist: what is no language tag is none.
     return language if language != "und" and LANGUAGE.fullmatch(language) else None
+
+
+def _chapters(found: Sequence[Mapping[str, Any]]) -> Iterator[Chapter]:
+    for chapter in found[:MOST]:
+        base = _fraction(chapter.get("time_base")) or Fraction(1, 1000)
+        title = plain(str(chapter.get("tags", {}).get("title", "")), 2 * TITLE_LENGTH)
+        yield Chapter(int(chapter["start"]) * base, int(chapter["end"]) * base, title or "")
 
 
 def _title(stream: Mapping[str, Any]) -> str | None:

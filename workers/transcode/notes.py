@@ -4,6 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
+from workers.transcode.captions import note_subtitles
 from workers.transcode.colour import HDR, is_rgb, standard
 from workers.transcode.examine import ASPECTS, Input, shown
 from workers.transcode.media import INTERLACED
@@ -121,11 +122,7 @@ def _note_audio(seen: Input) -> str | None:
 
 
 def _note_subtitles(seen: Input) -> str | None:
-    wanted = seen.options.subtitles is not None and seen.options.subtitles.mode == "WebVTT"
-    count = len(seen.info.subtitles)
-    if wanted:
-        return f"subtitles: this version does not package subtitles; {count} tracks are left out"
-    return f"subtitles: {count} tracks are left out" if count else None
+    return note_subtitles(seen.info.subtitles, seen.options.subtitles)
 
 
 def _note_thumbnails(seen: Input) -> str | None:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from workers.transcode import captions
 from workers.transcode.groups import Variant, audio_groups, media_tags, variants
 from workers.transcode.iframes import iframe_streams
-from workers.transcode.layout import INIT, MEDIA, segment_name
+from workers.transcode.layout import INIT, MEDIA, segment_name, text_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Title
 
@@ -38,10 +39,27 @@ def media_playlist(rendition: Rendition, target: int) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
+def subtitle_playlist(line: Timeline, target: int) -> str:
+    """The media playlist of a subtitle track: its segments last as the video's do."""
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+    ]
+    for index in range(line.segments):
+        lines += [f"#EXTINF:{_decimal(line.frames_of(index) / line.rate, 6)},", text_name(index)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
 def master_playlist(root: str, title: Title) -> str:
     """The master playlist. URIs are relative to it, through the version's prefix `root`."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [line for group in audio_groups(title) for line in media_tags(root, group)]
+    lines += captions.media_tags(root, title.extras.subtitles)
+    if title.extras.chapters:
+        lines.append(f'#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.chapters",URI="{root}/chapters.json"')
     for variant in variants(title):
         lines += [_stream(title, variant), f"{root}/{variant.video.path}/{MEDIA}"]
     lines += iframe_streams(root, title)
@@ -71,6 +89,7 @@ def _stream(title: Title, variant: Variant) -> str:
         f"FRAME-RATE={frame_rate(title.timeline_of(variant.video))}",
         *([f"VIDEO-RANGE={range_}"] if (range_ := video_range(title, variant.video)) else []),
         *([f'AUDIO="{variant.group.name}"'] if variant.group else []),
+        *([f'SUBTITLES="{captions.GROUP}"'] if title.extras.subtitles else []),
     ]
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"
 

@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 from narwhal_operator.contract.ladder import Codec
 from narwhal_operator.contract.transcode import AudioPlan, RungPlan, TranscodePlan
+from workers.transcode.captions import TextTrack
+from workers.transcode.chapters import Chapter
 from workers.transcode.colour import Colour, DynamicRange
 from workers.transcode.media import MediaInfo, Role, Video
 from workers.transcode.rates import Timeline
@@ -103,6 +105,8 @@ class Plan:
     """Whether the demuxer finds the key frame before a time; otherwise a tail is decoded from the start."""
     dropped: tuple[str, ...]
     notes: tuple[str, ...]
+    subtitles: tuple[TextTrack, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
     loudness: float | None = None
     """LUFS the audio is brought to; None leaves it as it is."""
 
@@ -126,6 +130,8 @@ class Plan:
             video_codec=self.video.codec,
             audio_tracks=len({track.index for track in self.audio}),
             audio=[_audio(track) for track in self.audio],
+            subtitles=[track.summary() for track in self.subtitles],
+            chapters=len(self.chapters),
             segments=self.timeline.segments,
             segment_seconds=float(self.timeline.segment_duration),
             rungs=[_rung(rung, self.timeline_of(rung)) for rung in self.rungs],

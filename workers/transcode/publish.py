@@ -15,7 +15,7 @@ from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.iframes import iframe_playlist
 from workers.transcode.layout import IFRAMES, MEDIA, VERSION, Layout
 from workers.transcode.package import VERSION as HLS_VERSION
-from workers.transcode.package import Pointers, media_playlist
+from workers.transcode.package import Pointers, media_playlist, subtitle_playlist
 from workers.transcode.plan import NOTES
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
@@ -41,6 +41,8 @@ async def write_playlists(shelf: Shelf, title: Title) -> None:
     """Stores the media playlists, and of the video the I-frame playlists."""
     texts = {f"{found.path}/{MEDIA}": media_playlist(found, title.target) for found in title.renditions}
     texts |= {f"{video.path}/{IFRAMES}": iframe_playlist(video, title.target, HLS_VERSION) for video in title.videos}
+    line = title.plan.timeline
+    texts |= {f"{text.folder}/{MEDIA}": subtitle_playlist(line, title.target) for text in title.extras.subtitles}
     await together(*(shelf.put(f"{shelf.layout.root}/{path}", text.encode()) for path, text in texts.items()))
 
 
@@ -140,5 +142,7 @@ def measured(title: Title) -> TranscodePlan:
         rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth}))
     loud = {audio.name: audio.loudness for audio in title.audios if audio.loudness}
     sound = [one.model_copy(update={"loudness": loud.get(one.name)}) for one in summary.audio]
-    notes = [*summary.notes, *loudness.notes(loud, title.plan.loudness or 0)][:NOTES]
-    return summary.model_copy(update={"rungs": rungs, "audio": sound, "notes": notes})
+    notes = [*summary.notes, *title.extras.notes, *loudness.notes(loud, title.plan.loudness or 0)][:NOTES]
+    text = [track.summary() for track in title.extras.subtitles]
+    made = {"rungs": rungs, "audio": sound, "subtitles": text, "notes": notes}
+    return summary.model_copy(update=made)

@@ -67,6 +67,19 @@ class Timeline:
         """Seconds of a whole segment."""
         return self.gop / self.rate
 
+    @property
+    def borders(self) -> tuple[Fraction, ...]:
+        """Where segments start and, at last, end, in seconds."""
+        return (*(number * self.segment_duration for number in range(self.segments)), self.duration)
+
+    @property
+    def border_ticks(self) -> tuple[int, ...]:
+        """The same in ticks."""
+        return (
+            *(number * self.gop * self.frame_ticks for number in range(self.segments)),
+            self.frames * self.frame_ticks,
+        )
+
     def frames_of(self, segment: int) -> int:
         """Frames of the segment of this number, counted from 0."""
         return min(self.gop, self.frames - segment * self.gop)

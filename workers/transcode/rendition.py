@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from narwhal_operator.contract.transcode import LoudnessPlan
+from workers.transcode.extras import Extras
 from workers.transcode.plan import AudioTrack, Plan, Rung
 from workers.transcode.rates import Timeline
 from workers.verify.fragment import Fragment
@@ -69,6 +70,7 @@ class Title:
     plan: Plan
     videos: tuple[Rendition, ...]
     audios: tuple[Rendition, ...]
+    extras: Extras = field(default_factory=Extras)
 
     @property
     def renditions(self) -> tuple[Rendition, ...]:

@@ -14,6 +14,7 @@ from workers.common.log import log
 from workers.common.metrics import Counter
 from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import command, dash, ladder, package, probe, publish, runner
+from workers.transcode.asides import Asides
 from workers.transcode.cpus import threads
 from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
@@ -21,7 +22,7 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
-from workers.transcode.tasks import stop
+from workers.transcode.tasks import stop, together
 from workers.transcode.verify import Gate
 
 SHA256: Final = "narwhal-sha256"
@@ -92,6 +93,7 @@ class Transcode:
             "ladder": spec.ladder.wire(),
             "packaging": spec.packaging.wire(),
             "audio": spec.audio.wire(),
+            "subtitles": spec.subtitles.wire(),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
         return Layout(spec.output.prefix, digest_of(work))
@@ -139,7 +141,8 @@ class Transcode:
             sampler.stored()
 
         async with Sampler(shelf, place.scratch, title) as sampler:
-            await Encoder(title, given, shelf, place, self._tell, stored).run()
+            encoder = Encoder(title, given, shelf, place, self._tell, stored)
+            await together(encoder.run(), Asides(title, given, shelf, place.scratch, self._dash).run())
             probe.check_unchanged(given)
             self.context.report(phase="Verifying")
             await publish.write_playlists(shelf, title)
@@ -153,9 +156,12 @@ class Transcode:
         self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)
         return Result(f"Published {result.master_url}.", plan=plan, result=result)
 
+    @property
+    def _dash(self) -> bool:
+        return "DASH" in self.order.spec.packaging.manifests
+
     def _pointers(self, title: Title, layout: Layout) -> package.Pointers:
-        wanted = "DASH" in self.order.spec.packaging.manifests
-        manifest = dash.manifest(layout.relative, title) if wanted else None
+        manifest = dash.manifest(layout.relative, title) if self._dash else None
         return package.Pointers(package.master_playlist(layout.relative, title), manifest)
 
     def _tell(self, progress: TranscodeProgress) -> None:

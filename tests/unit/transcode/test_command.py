@@ -42,7 +42,7 @@ def after(argv: list[str], flag: str) -> str:
 
 def test_a_probe_reads_a_descriptor_behind_the_doors() -> None:
     """No name of a user's is an argument; demuxers, protocols and pixels are limited."""
-    shown = ["-show_format", "-show_streams", "-of", "json", "file:/dev/fd/7"]
+    shown = ["-show_format", "-show_streams", "-show_chapters", "-of", "json", "file:/dev/fd/7"]
     guard = ["-max_pixels", "35389440"]
     assert command.probe(Source("/dev/fd/7")) == ["ffprobe", "-v", "error", *DOORS, *guard, *shown]
 

@@ -134,8 +134,10 @@ NOTES = [
     pytest.param(probed(audio=(STEREO, Audio(2, "aac", 2, language="deu"))), {"audio": {"languages": "de"}}, ["audio: 1 of 2 tracks are packaged; left out: unknown"], id="one-language-of-two"),
     pytest.param(probed(), {"audio": {"languages": "de"}}, ["audio: no track in de, the first is taken"], id="language-missing"),
     pytest.param(probed(), {"audio": {"loudness": {"target": -16}}}, [], id="loudness-is-measured-later"),
-    pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {}, ["subtitles: 1 tracks are left out"], id="subtitles-dropped"),
-    pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {"subtitles": {"mode": "WebVTT"}}, ["subtitles: this version does not package subtitles; 1 tracks are left out"], id="subtitles-asked"),
+    pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {"subtitles": {"mode": "None"}}, ["subtitles: 1 tracks are left out, as spec.subtitles.mode says"], id="subtitles-dropped"),
+    pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {"subtitles": {"mode": "WebVTT"}}, [], id="subtitles-packaged"),
+    pytest.param(probed(subtitles=(Subtitle(2, "hdmv_pgs_subtitle", "eng"), Subtitle(3, "subrip"))), {}, ["subtitles: 1 tracks of pictures are lost (en hdmv_pgs_subtitle): give text tracks in their place"], id="subtitles-of-pictures"),
+    pytest.param(probed(subtitles=(Subtitle(2, "subrip", "eng"), Subtitle(3, "subrip", "ger"))), {"subtitles": {"languages": "de"}}, ["subtitles: 1 tracks are left out (en subrip)"], id="subtitles-of-one-language"),
     pytest.param(probed(), {"thumbnails": {"interval": "10s"}}, ["thumbnails: this version makes none"], id="thumbnails"),
     pytest.param(probed(), {"parallelism": 4}, ["parallelism: 4 pods asked for; this version encodes in one"], id="parallelism"),
 ]  # fmt: skip

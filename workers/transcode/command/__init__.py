@@ -10,6 +10,7 @@ from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.looks import count, decode, first_frame, probe, scan, version
+from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
 
 RECIPE: Final = 3
@@ -31,6 +32,7 @@ __all__ = [
     "delay",
     "encode_audio",
     "encode_video",
+    "extract_text",
     "first_frame",
     "first_segment",
     "measure_audio",

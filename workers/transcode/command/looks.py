@@ -14,7 +14,7 @@ def version() -> list[str]:
 def probe(source: Source, *extra: str) -> list[str]:
     """Container and streams as JSON. `extra` replaces the guard on pixels, to learn what it refused."""
     guard = extra or ("-max_pixels", str(limits.MAX_PIXELS))
-    shown = ("-show_format", "-show_streams", "-of", "json")
+    shown = ("-show_format", "-show_streams", "-show_chapters", "-of", "json")
     return ["ffprobe", "-v", "error", *doors(), *guard, *shown, f"file:{source.path}"]
 
 
