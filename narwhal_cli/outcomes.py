@@ -8,7 +8,7 @@ from narwhal_cli.works import Work
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkOutcome
-from narwhal_operator.contract.transcode import TranscodeResult
+from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult
 
 MESSAGE_LIMIT: Final = 1024
 _MENDS: Final = {Reason.SCRATCH_FULL: " On this machine: set TMPDIR to a directory with more room."}
@@ -56,7 +56,11 @@ def success_line(work: Work, outcome: WorkOutcome) -> str:
     elif outcome.result:
         facts = _result(outcome, outcome.result)
     elif outcome.plan:
-        facts = [f"would encode {' '.join(rung.name for rung in outcome.plan.rungs)}", *facts]
+        facts = [
+            f"would encode {' '.join(rung.name for rung in outcome.plan.rungs)}",
+            *_estimated(outcome.plan),
+            *facts,
+        ]
     return one_line(f"{work.title}: Complete: {', '.join(facts)}")
 
 
@@ -68,6 +72,13 @@ def one_line(text: str) -> str:
 def _artifact(artifact: Artifact) -> list[str]:
     more = [f"and {artifact.file_count - 1} more files"] if artifact.file_count and artifact.file_count > 1 else []
     return [f"{artifact.bucket}/{artifact.key}", size_text(artifact.size), f"sha256 {artifact.sha256}", *more]
+
+
+def _estimated(plan: TranscodePlan) -> list[str]:
+    if plan.estimated_seconds is None:
+        return []
+    size = sum(rung.estimated_bytes or 0 for rung in plan.rungs)
+    return [f"about {duration_text(plan.estimated_seconds)}", f"about {size_text(size)} of video"]
 
 
 def _result(outcome: WorkOutcome, result: TranscodeResult) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.base import Contract, clip
 from narwhal_operator.contract.download import Artifact, DownloadProgress
 from narwhal_operator.contract.reasons import BY_CODE, TABLE, Class, Entry, Reason
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult
@@ -14,6 +14,8 @@ __all__ = ["BY_CODE", "TABLE", "TERMINATION_LIMIT", "Class", "Entry", "Reason", 
 
 TERMINATION_LIMIT: Final = 4096
 """Bytes Kubernetes keeps of a termination message."""
+COMMAND_LENGTHS: Final = (1800, 1200, 600, 0)
+"""Characters of a plan's command that are tried, before the plan itself is left out."""
 
 
 class WorkError(Exception):
@@ -57,7 +59,15 @@ class WorkOutcome(Contract):
         raise ValueError("an outcome does not fit into a termination message")
 
     def _cuts(self) -> Iterator[dict[str, Any]]:
-        yield from ({}, {"download": None}, {"evidence": None}, {"plan": None})
+        yield from ({}, {"download": None}, {"evidence": None})
+        if self.plan is not None and self.plan.command is not None:
+            for length in COMMAND_LENGTHS:
+                yield {
+                    "plan": self.plan.model_copy(
+                        update={"command": clip(self.plan.command, length) if length else None}
+                    )
+                }
+        yield {"plan": None}
         if self.artifact is not None:
             files = self.artifact.files or []
             for count in range(len(files) - 1, -1, -1):

@@ -17,6 +17,8 @@ from narwhal_operator.contract.ladder import Ladder, Packaging
 from narwhal_operator.contract.tracks import Audio, Subtitles, Thumbnails
 
 KIND: Final = "TranscodingJob"
+COMMAND_LENGTH: Final = 2400
+"""Characters of an argument list in a status."""
 
 
 class S3Input(Contract):
@@ -106,6 +108,9 @@ class RungPlan(Contract):
     dynamic_range: str | None = Field(None, max_length=8, description="SDR, PQ (HDR10) or HLG.")
     crf: int | None = Field(None, ge=0, description="Constant rate factor.")
     bandwidth: int | None = Field(None, ge=1, description="Measured peak in bits per second, once encoded.")
+    estimated_bytes: int | None = Field(
+        None, ge=0, description="With mode Plan: bytes of its segments, if all are like the one that was tried."
+    )
 
 
 class LoudnessPlan(Contract):
@@ -161,6 +166,16 @@ class TranscodePlan(Contract):
     rungs: list[RungPlan] = Field(default_factory=list, max_length=12, description="Rungs that are encoded.")
     dropped: list[Annotated[str, Field(max_length=256)]] = Field(
         default_factory=list, max_length=12, description="Rungs that are not encoded, and why."
+    )
+    estimated_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="With mode Plan: seconds the encode of the video would take in this pod, by one segment of the middle.",
+    )
+    command: str | None = Field(
+        None,
+        max_length=COMMAND_LENGTH,
+        description="With mode Plan: FFmpeg's argument list for the video, as far as it fits.",
     )
     notes: list[Annotated[str, Field(max_length=256)]] = Field(
         default_factory=list, max_length=32, description="Corrections and omissions, such as: interlaced: deinterlaced."

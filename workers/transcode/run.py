@@ -2,22 +2,25 @@
 
 import asyncio
 import hashlib
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
+from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.order import TranscodeOrder
 from narwhal_operator.contract.outcome import Reason, WorkError
-from narwhal_operator.contract.transcode import TranscodeProgress
+from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgress
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.metrics import Counter
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, dash, ladder, package, probe, publish, runner
+from workers.transcode import command, dash, estimate, ladder, package, probe, publish, runner
 from workers.transcode.asides import Asides
 from workers.transcode.cpus import threads
 from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
+from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
@@ -82,8 +85,20 @@ class Transcode:
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
-            return Result("Planned; nothing is encoded in mode Plan.", plan=plan.summary())
+            return await self._tell_plan(plan, given)
         return await self._make(title_of(plan), given, shelf, engine)
+
+    async def _tell_plan(self, plan: Plan, given: probe.InputFile) -> Result:
+        """What would run, and what that is likely to take."""
+        self.context.report(phase="Estimating")
+        cpus, whole = threads(self.order.cpus), command.Range(0, plan.timeline.segments)
+        argv = command.encode_video(plan, whole, command.Job(command.Source(given.name), "scratch", 3, cpus))
+        log("info", "would encode", argv=argv)
+        found = await estimate.estimate(plan, given, self.context.scratch, cpus)
+        summary = estimate.told(plan.summary(), found)
+        summary = summary.model_copy(update={"command": clip(shlex.join(argv), COMMAND_LENGTH)})
+        self.context.report(plan=summary)
+        return Result("Planned; nothing is stored in mode Plan.", plan=summary)
 
     def _layout(self, info: ObjectInfo, engine: str) -> Layout:
         """The version's name: the same work finds what was done of it, other work never meets it."""

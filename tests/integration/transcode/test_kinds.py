@@ -170,6 +170,15 @@ def test_plan_mode_says_what_would_be_done_and_writes_nothing(studio: Studio) ->
     assert [rung.name for rung in plan.rungs] == ["720p", "480p", "360p"]
     assert plan.dropped == ["1080p: 1080 lines are above the input's 720; nothing is upscaled"]
     assert not studio.output.exists()
+    assert plan.command is not None
+    assert plan.command.startswith("ffmpeg -nostdin")
+    assert "media/in.mp4" in plan.command
+    assert str(studio.base) not in plan.command
+    assert plan.estimated_seconds is not None
+    assert 0.1 < plan.estimated_seconds < 120
+    sizes = [rung.estimated_bytes or 0 for rung in plan.rungs]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 100_000 < sizes[0] < 3_000_000
 
 
 def test_small_ladder_is_the_default_of_these_tests() -> None:
