@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo check verify test integration e2e bench images cluster-up cluster-down clean
+.PHONY: help setup lock demo check verify test integration conformance e2e bench images cluster-up cluster-down clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,12 @@ check: setup ## Lint, types, import rules, unit tests
 verify: setup ## Regenerate what is generated; fail on any difference or untracked file
 	@hack/verify
 
-integration: setup ## Tests with a real API server, S3 and FFmpeg
-	@pytest tests/contract tests/integration -n 3 --dist loadfile
+integration: setup ## Tests with a real API server, S3, FFmpeg and browser
+	@pytest tests/contract tests/integration tests/conformance -n 3 --dist loadfile
+
+conformance: setup ## Odd media through the real worker, played by FFmpeg, hls.js and dash.js
+	@hack/setup-machine players
+	@pytest tests/conformance
 
 e2e: setup ## Tests on a real cluster: an existing one (NARWHAL_TEST_KUBECONFIG), kind, or processes
 	@pytest tests/e2e

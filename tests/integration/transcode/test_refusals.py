@@ -69,6 +69,19 @@ def many_streams(path: Path, _: Path) -> None:
     ffmpeg(*picture(seconds=0.2), *tone(0.2), "-map", "0:v", *(["-map", "1:a"] * 70), *X264, "-c:a", "aac", path)
 
 
+def without(word: bytes, *flags: str) -> Maker:
+    """Makes an MP4 that ends before a box."""
+
+    def make(path: Path, _: Path) -> None:
+        ffmpeg(*picture(), *X264, *flags, path)
+        data = path.read_bytes()
+        path.write_bytes(data[: data.index(word) - 4])
+
+    return make
+
+
+KEY = "0123456789abcdef0123456789abcdef"
+SECRET = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", KEY, "-encryption_kid", KEY)
 WEB_PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>" + "<p>Please sign in.</p>" * 4000
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{}\n#EXT-X-ENDLIST\n"
 REFUSED: list[tuple[str, str, Maker, Reason, str]] = [
@@ -90,6 +103,10 @@ REFUSED: list[tuple[str, str, Maker, Reason, str]] = [
     ("pixel-bomb", "in.mp4", pixel_bomb, Reason.INPUT_OVER_LIMITS, "8192x8192"),
     ("pixel-bomb-transport-stream", "in.ts", pixel_bomb, Reason.INPUT_OVER_LIMITS, "8192x8192"),
     ("many-streams", "in.mp4", many_streams, Reason.INPUT_OVER_LIMITS, "71 streams"),
+    ("one-pixel", "in.avi", made("-f", "lavfi", "-i", "color=s=2x2:d=1,format=gray,crop=1:1:0:0", "-c:v", "ffv1", "-pix_fmt", "gray"), Reason.INPUT_DAMAGED, "no frame that can be shown"),
+    ("no-frames", "in.mp4", without(b"moof", "-movflags", "frag_keyframe+empty_moov"), Reason.INPUT_DAMAGED, "no frame that can be shown"),
+    ("no-index", "in.mp4", without(b"moov"), Reason.INPUT_TRUNCATED, "no index"),
+    ("encrypted", "in.mp4", made(*picture(), *X264, *SECRET), Reason.INPUT_DAMAGED, "strict decoder"),
     ("concat-script", "in.mp4", text("ffconcat version 1.0\nfile other.ts\n"), Reason.INPUT_NOT_MEDIA, "playlists are refused"),
     ("dash-manifest", "in.mp4", text('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>'), Reason.INPUT_NOT_MEDIA, "playlists are refused"),
     ("playlist-of-itself", "in.mp4", text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\nin.mp4\n"), Reason.INPUT_NOT_MEDIA, "playlists are refused"),

@@ -1,0 +1,132 @@
+"""The legal kinds: how each is made, and what must come out of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from tests.integration.transcode.studio import AAC, X264, picture, tone
+
+FILM_NTSC, NTSC = "24000/1001", "30000/1001"
+VFR: Final = "select='not(eq(mod(n,7),3))*not(eq(mod(n,11),5))'"
+RUNGS: Final = {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]}
+FAST: Final = ("-preset", "ultrafast")
+LIBX265: Final = ("-c:v", "libx265", *FAST, "-x265-params")
+DEEP: Final = ("-vf", "format=yuv420p10le", *LIBX265)
+HDR: Final = "log-level=none:colorprim=bt2020:colormatrix=bt2020nc:transfer="
+TWICE: Final = ("-map", "0:v", "-map", "1:a", "-map", "1:a")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A legal input: arguments that make it (a list of lists: one after the other, `{0}` is the file before)."""
+
+    name: str
+    made: Sequence[Sequence[str | Path]]
+    frames: int
+    rate: Fraction
+    file: str = "in.mp4"
+    note: str = ""
+    """Words that the plan's notes have."""
+    sound: bool = True
+    size: tuple[int, int] = (160, 90)
+    """Of the top rung."""
+    spec: dict[str, Any] = field(default_factory=dict)
+    """What differs from RUNGS in HLS and DASH with segments of a second."""
+    unplayed: dict[str, str] = field(default_factory=dict)
+    """Players of the browser that cannot play it, and why; all others must."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return float(self.frames / self.rate)
+
+
+def kind(name: str, frames: int, *parts: Sequence[str], rate: str = "25", **more: Any) -> Kind:
+    """A kind that one FFmpeg makes."""
+    flat = [argument for part in parts for argument in part]
+    return Kind(name, [flat], frames, Fraction(rate), **more)
+
+
+def copied(name: str, frames: int, first: Sequence[str], then: Sequence[str], **more: Any) -> Kind:
+    """A kind made of another file, an MP4, without encoding again."""
+    return Kind(name, [list(first), [*then, "-c", "copy"]], frames, Fraction(25), **more)
+
+
+def silent(name: str, frames: int, *parts: Sequence[str], **more: Any) -> Kind:
+    """A kind without audio."""
+    return kind(name, frames, *parts, sound=False, **more)
+
+
+BOTH: Final = (*picture(), *tone(), *X264, *AAC)
+LONG_SOUND: Final = ("-c:a", "aac")
+
+RATES: Final = [
+    silent("12", 36, picture(rate="12", seconds=3), X264, rate="12"),
+    silent("24", 72, picture(rate="24", seconds=3), X264, rate="24", note="no audio"),
+    kind("25", 80, BOTH),
+    kind("30", 90, picture(rate="30", seconds=3), tone(3), X264, AAC, rate="30"),
+    kind("50", 125, picture(rate="50", seconds=2.5), tone(), X264, AAC, rate="50"),
+    kind("film-ntsc", 72, picture(rate=FILM_NTSC, seconds=3.003), tone(), X264, AAC, rate=FILM_NTSC),
+    kind("ntsc", 90, picture(rate=NTSC, seconds=3.003), tone(), X264, AAC, rate=NTSC),
+    kind("60", 150, picture(rate="60", seconds=2.5), tone(), X264, AAC, rate="60"),
+    kind("ntsc-60", 150, picture(rate="60000/1001", seconds=2.5), tone(), X264, AAC, rate="60000/1001"),
+    silent("120", 120, picture(rate="120", seconds=2), X264, rate="60", note="lowered to 60"),
+    kind("slideshow", 6, picture(rate="1", seconds=6), tone(6), X264, AAC, rate="1"),
+    silent("slow-slideshow", 4, picture(rate="1/5", seconds=20), X264, rate="1/5", file="in.mkv"),
+    kind("a-still-with-sound", 12, picture(rate="1/12", seconds=12), tone(12), X264, LONG_SOUND, rate="1", note="shown again"),
+    silent("variable-rate", 120, picture(rate="30", seconds=4), X264, ("-vf", VFR, "-fps_mode", "vfr"), rate="30", note="variable frame rate"),
+]  # fmt: skip
+LENGTHS: Final = [
+    silent("one-frame", 1, picture(seconds=0.04), X264),
+    kind("one-frame-with-sound", 1, picture(seconds=0.04), tone(0.04), X264, LONG_SOUND, unplayed={"hls": "hls.js 1.7 never ends the stream of a title of one fragment of 40 ms with audio apart"}),
+    silent("two-frames", 2, picture(seconds=0.08), X264),
+    silent("three-frames", 3, picture(seconds=0.12), X264),
+    kind("under-a-segment", 10, picture(seconds=0.4), tone(0.4), X264, AAC),
+    kind("sound-shorter", 80, picture(), tone(1.5), X264, LONG_SOUND),
+    kind("sound-longer", 80, picture(), tone(5), X264, LONG_SOUND),
+    kind("sound-late", 80, picture(), ("-itsoffset", "1.5"), tone(1.7), X264, LONG_SOUND, file="in.mkv"),
+    kind("late-start", 80, BOTH, ("-output_ts_offset", "7.3"), file="in.mkv", note="moved to 0"),
+    copied("edit-list", 50, (*picture(seconds=4), *X264, "-g", "100"), ("-ss", "2", "-i", "{0}"), sound=False, note="hides 50 frames"),
+]  # fmt: skip
+CONTAINERS: Final = [
+    kind("matroska", 72, picture(rate=FILM_NTSC, seconds=3.003), tone(), X264, AAC, file="in.mkv", rate=FILM_NTSC),
+    kind("webm", 80, picture(), tone(), ("-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"), file="in.webm"),
+    kind("vp9-opus", 80, picture(), tone(), ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"), file="in.mkv"),
+    kind("transport-stream", 80, BOTH, file="in.ts", note="moved to 0"),
+    kind("transport-stream-ntsc", 90, picture(rate=NTSC, seconds=3.003), tone(), X264, AAC, file="in.ts", rate=NTSC, note="moved to 0"),
+    kind("flash-video", 80, picture(), tone(), X264, LONG_SOUND, file="in.flv"),
+    kind("avi", 81, picture(), tone(), ("-c:v", "mpeg4", "-c:a", "libmp3lame"), file="in.avi"),  # its second packet is empty: the first frame is shown twice
+    kind("avi-mjpeg", 80, picture(), tone(), ("-c:v", "mjpeg", "-c:a", "pcm_s16le"), file="in.avi"),
+    kind("prores", 80, picture(), tone(), ("-c:v", "prores_ks", "-c:a", "pcm_s24le"), file="in.mov", note="reduced to 8 bits"),
+    kind("fragmented", 81, BOTH, ("-movflags", "frag_keyframe+empty_moov")),  # FFmpeg gives the first frame 61 ms
+    copied("cover-art", 80, BOTH, ("-i", "{0}", "-i", "{cover}", "-map", "0", "-map", "1", "-disposition:v:1", "attached_pic")),
+]  # fmt: skip
+PICTURES: Final = [
+    silent("b-frames", 80, picture(), X264, ("-preset", "fast", "-bf", "3", "-g", "50")),
+    silent("open-gop", 80, picture(), X264, ("-preset", "fast", "-g", "20", "-x264-params", "open-gop=1"), file="in.mkv"),
+    silent("odd-size", 80, picture(), ("-vf", "scale=161:91", "-c:v", "libx264", *FAST, "-pix_fmt", "yuv444p"), note="odd size"),
+    kind("portrait", 80, picture("90x160"), tone(), X264, AAC, size=(90, 160)),
+    silent("square", 80, picture("120x120"), X264, size=(90, 90)),
+    silent("anamorphic", 80, picture(), X264, ("-vf", "setsar=4/3"), note="scaled to square pixels", size=(212, 90)),
+    copied("rotated", 80, BOTH, ("-i", "{0}", "-metadata:s:v", "rotate=90"), note="turned upright", size=(90, 160)),
+    silent("interlaced-top-first", 80, picture(rate="50"), X264, ("-vf", "scale=160:96,tinterlace=4", "-flags", "+ilme+ildct"), note="interlaced: deinterlaced"),
+    kind("interlaced-mpeg2", 80, picture(rate="50"), tone(), ("-vf", "scale=160:96,tinterlace=5,setfield=bff", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-c:a", "mp2"), file="in.ts", note="interlaced: deinterlaced"),
+    silent("ten-bit", 80, picture(), ("-c:v", "libx264", *FAST, "-pix_fmt", "yuv420p10le"), note="reduced to 8 bits"),
+    silent("yuv-444", 80, picture(), ("-c:v", "libx264", *FAST, "-pix_fmt", "yuv444p")),
+    silent("full-range", 80, picture(), ("-c:v", "libx264", *FAST, "-pix_fmt", "yuvj420p")),
+    silent("hevc", 80, picture(), LIBX265, ("log-level=none",)),
+    silent("hevc-ten-bit", 80, picture(), DEEP, ("log-level=none",), note="reduced to 8 bits"),
+    silent("hdr10", 80, picture(), DEEP, (HDR + "smpte2084",), note="tone-mapped"),
+    silent("hlg", 80, picture(), DEEP, (HDR + "arib-std-b67",), note="tone-mapped"),
+]  # fmt: skip
+SOUNDS: Final = [
+    kind("mono", 80, picture(), tone(layout="mono"), X264, AAC),
+    kind("surround", 80, picture(), tone(layout="5.1"), X264, AAC, note="6 channels"),
+    kind("sound-44100", 80, BOTH, ("-ar", "44100")),
+    kind("sound-22050-mono-mp3", 80, BOTH, ("-c:a", "libmp3lame", "-ar", "22050", "-ac", "1"), file="in.mkv"),
+    kind("silence", 80, picture(), ("-f", "lavfi", "-i", "anullsrc=r=48000:d=3.2"), X264, AAC),
+    kind("two-languages", 80, picture(), tone(), TWICE, ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu"), X264, AAC),
+]  # fmt: skip
+KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS]
