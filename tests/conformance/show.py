@@ -90,7 +90,8 @@ class Show:
     def prepare(self, kinds: Iterable[Kind]) -> None:
         """Starts the work on kinds, in this order."""
         for kind in kinds:
-            self._packages.setdefault(kind.name, self.pool.submit(self._make, kind))
+            if kind.name not in self._packages:
+                self._packages[kind.name] = self.pool.submit(self._make, kind)
 
     def package(self, kind: Kind) -> Package:
         """The package of a kind."""
