@@ -1,4 +1,4 @@
-"""The generated parts of the docs: field tables of docs/spec/ and the whole of docs/reasons.md.
+"""The generated parts of the docs: field tables of docs/spec/, the rules of docs/verification.md, the whole of docs/reasons.md.
 
 `python hack/gendocs.py [--check]`; `make verify` calls it. A page keeps its prose: only what stands between
 `<!-- BEGIN GENERATED name -->` and `<!-- END GENERATED -->` is written here.
@@ -16,6 +16,7 @@ from typing import Any, Final
 from narwhal_operator import crdgen
 from narwhal_operator.contract import conditions
 from narwhal_operator.contract.outcome import TABLE, Class
+from workers.verify.rules import RULES
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- BEGIN GENERATED (\w+) -->\n).*?(<!-- END GENERATED -->)", re.DOTALL)
@@ -157,11 +158,26 @@ These are the reasons of conditions before the work has ended; they are no exit 
 """
 
 
+def rules() -> str:
+    """The table of the rules of verification."""
+    head = "| rule | severity | source | what it says |\n|---|---|---|---|"
+    lines = (
+        f"| `{rule.name}` | {rule.severity.value} | {_cell(rule.source)} | {_cell(rule.meaning)} |" for rule in RULES
+    )
+    return "\n".join([head, *lines]) + "\n"
+
+
+def verification(text: str) -> str:
+    """docs/verification.md with its table renewed."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{rules()}{found[3]}", text)
+
+
 def wanted(root: Path) -> dict[Path, str]:
     """The text each generated page should have."""
     pages = {root / "docs" / "spec" / f"{kind.kind.lower()}.md": kind for kind in crdgen.KINDS}
     texts = {path: page(kind, path.read_text()) for path, kind in pages.items()}
-    return {**texts, root / "docs" / "reasons.md": reasons()}
+    checked = root / "docs" / "verification.md"
+    return {**texts, checked: verification(checked.read_text()), root / "docs" / "reasons.md": reasons()}
 
 
 def main() -> int:

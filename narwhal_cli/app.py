@@ -103,3 +103,45 @@ def explain(
     except UnknownReasonError as error:
         sys.stderr.write(f"error: {error}\n")
         raise typer.Exit(USAGE_CODE) from None
+
+
+_VERIFY_EPILOG: Final = """
+Examples:
+
+  narwhal verify ./media/media/vod/bbb
+
+  narwhal verify --full https://cdn.example/vod/bbb/master.m3u8
+
+  narwhal verify -o json ./dash/manifest.mpd | jq '.checks[] | select(.passed | not)'
+
+The exit code is 0 without errors (warnings and advice are none), 61 with: narwhal explain VerificationFailed.
+"""
+
+
+@app.command(epilog=_VERIFY_EPILOG)
+def verify(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|DIR",
+            help="An HLS or DASH package, by any tool: a directory with a master playlist or manifest in it, one of those"
+            " files, or the http(s) URL of one.",
+        ),
+    ],
+    full: Annotated[bool, typer.Option("--full", help="Decode every segment, not one of each rendition.")] = False,
+    decode: Annotated[bool, typer.Option("--decode/--no-decode", help="Decode with FFmpeg, or nothing.")] = True,
+    advice: Annotated[bool, typer.Option("--advice", help="Show advice too, not its number alone.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds it may take in all.")] = 900,
+    output: Annotated[
+        Literal["json"] | None, typer.Option("--output", "-o", help="json: the whole report as one JSON object.")
+    ] = None,
+) -> None:
+    """Judge an HLS or DASH package: its playlists, its manifest, the bytes of every segment.
+
+    Each finding is a line: severity, file and line, rule and where the rule comes from, what was found. The rules are in
+    docs/verification.md. Nothing is written.
+    """
+    from narwhal_cli import verify as verifying
+
+    extent: Literal["none", "sample", "full"] = "full" if full else "sample" if decode else "none"
+    raise typer.Exit(verifying.run(verifying.Options(target, extent, advice, timeout, output == "json")))

@@ -89,7 +89,7 @@ def _result(outcome: WorkOutcome, result: TranscodeResult) -> list[str]:
         rungs,
         duration_text(result.duration_seconds),
         size_text(result.bytes),
-        f"verified: {checked.checks} checks, {checked.segments} segments, {checked.frames} frames",
+        f"verified: {checked.checks} rules, {checked.segments} segments, {checked.decoded} decoded, {checked.frames} frames",
     ]
     return [fact for fact in facts if fact]
 

@@ -80,6 +80,11 @@ class TranscodeOptions(Suspendable):
         default_factory=Subtitles, description="What becomes of text subtitles.", json_schema_extra={"default": {}}
     )
     thumbnails: Thumbnails | None = Field(None, description="Thumbnail sprites; absent makes none.")
+    verify: Literal["Sample", "Full"] = Field(
+        "Sample",
+        description="What is decoded before publishing: Sample, a segment of each rendition, or Full, every segment. All"
+        " other rules look at every segment either way.",
+    )
     parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
 
 
@@ -204,9 +209,12 @@ class TranscodeProgress(Contract):
 class VerificationSummary(Contract):
     """What the verification before publishing found."""
 
-    checks: int = Field(ge=0, description="Checks run.")
-    failed: int = Field(ge=0, description="Checks that failed.")
-    segments: int = Field(ge=0, description="Segments read.")
+    checks: int = Field(ge=0, description="Rules that were checked.")
+    failed: int = Field(ge=0, description="Rules with an error.")
+    warnings: int = Field(0, ge=0, description="Findings that are warnings: nothing fails for them.")
+    segments: int = Field(ge=0, description="Segments looked at.")
+    decoded: int = Field(0, ge=0, description="Segments decoded.")
+    extent: Literal["Sample", "Full"] = Field("Sample", description="What was decoded: a sample, or every segment.")
     frames: int = Field(ge=0, description="Frames of the top rung.")
     report: str | None = Field(None, max_length=1024, description="Key of the whole report.")
 

@@ -74,8 +74,8 @@ async def record(
     return result
 
 
-async def finished(shelf: Shelf) -> Record | None:
-    """What an earlier run published of this very work, when all of it is still there; else None.
+async def finished(shelf: Shelf, extent: str) -> Record | None:
+    """What an earlier run published of this very work, when all of it is still there and verified as far; else None.
 
     The pointers are put again when they point elsewhere: an earlier run was killed between two PUTs, or another version
     was published since and this one is asked for now.
@@ -87,6 +87,8 @@ async def finished(shelf: Shelf) -> Record | None:
         found = Record.model_validate_json(text)
     except ValidationError:
         return None  # of another version of Narwhal: made anew
+    if extent == "Full" and found.result.verification.extent != "Full":
+        return None
     listing = {path: info for path, info in (await shelf.listing()).items() if path != "outcome.json"}
     if (len(listing), sum(info.size for info in listing.values())) != (found.result.objects, found.result.bytes):
         return None

@@ -71,7 +71,7 @@ class Transcode:
         source, info = await self._find_input()
         engine = await self.asking
         shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
-        if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf)):
+        if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf, self.order.spec.verify)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
         given = await self._fetch(source)
@@ -153,9 +153,9 @@ class Transcode:
         def stored(rendition: Rendition, index: int) -> None:
             self.context.metrics.add(SEGMENTS)
             self.context.metrics.add(BYTES, rendition.stored[index].size)
-            sampler.stored()
+            sampler.stored(rendition, index)
 
-        async with Sampler(shelf, place.scratch, title) as sampler:
+        async with Sampler(shelf, place.scratch, title, given, self.order.spec.verify) as sampler:
             encoder = Encoder(title, given, shelf, place, self._tell, stored)
             await together(encoder.run(), Asides(title, given, shelf, place.scratch, self._dash).run())
             probe.check_unchanged(given)

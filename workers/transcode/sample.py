@@ -1,28 +1,33 @@
-"""Decodes a sample of what is stored, strictly, while encoding goes on: at the lowest priority, a process for all rungs."""
+"""Decodes what is stored, strictly, while encoding goes on: a sample of each rendition, or all, at the lowest priority."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.files import scratch_errors
-from workers.transcode import command, runner
-from workers.transcode.layout import segment_name
+from workers.transcode.decode import Piece, decode, source_is
+from workers.transcode.layout import MEDIA, segment_name
+from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Rendition, Stored, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import stop
+from workers.verify.facts import Planned, Sample, Source
 
-PIECE: Final = 4 * 1024 * 1024
+CHUNK: Final = 4 * 1024 * 1024
 """Bytes of a segment that are in memory at once while it is fetched."""
-LINES: Final = 1_000_000
-"""Bytes of FFmpeg's list of frames that are read: 600 frames of 13 streams take a tenth."""
+LOOKS: Final = 32
+"""Times the source is looked at because the output is black or silent."""
+ENTRIES: Final = {"h264": "avc1", "hevc": "hvc1", "av1": "av01", "aac": "mp4a", "opus": "Opus"}
+"""Sample entries: parameter sets are in the init segment only, as Apple's players want it (1.10)."""
 
 Batch = Sequence[tuple[Rendition, int]]
+Extent = Literal["Sample", "Full"]
 
 
 def chosen(segments: int, version: str) -> int:
@@ -33,28 +38,36 @@ def chosen(segments: int, version: str) -> int:
     return int(version, 16) % max(1, segments - 1)
 
 
+def batches(title: Title, version: str, extent: Extent) -> list[Batch]:
+    """What is decoded in one process each: a segment of all rungs, or of all tracks of sound."""
+    seconds = title.plan.timeline.segment_duration
+    counts = [(audio, audio.audio.segments(seconds)) for audio in title.audios if audio.audio]
+    segments = title.plan.timeline.segments
+    if extent == "Sample":
+        video = [(one, chosen(segments, version)) for one in title.videos]
+        return [batch for batch in (video, [(one, chosen(count, version)) for one, count in counts]) if batch]
+    found: list[Batch] = [[(one, index) for one in title.videos] for index in range(segments)]
+    longest = max((count for _, count in counts), default=0)
+    return [*found, *([(one, index) for one, count in counts if index < count] for index in range(longest))]
+
+
 @dataclass(slots=True)
 class Sampler:
-    """Decodes one segment of each rendition: that of all rungs in one process as soon as they are stored, and the sound.
-
-    What it finds is said by `finish`. Left, it stops what it began.
-    """
+    """Decodes batches as soon as they are stored. What it finds is said by `finish`. Left, it stops what it began."""
 
     shelf: Shelf
     scratch: Path
     title: Title
-    _batches: dict[str, Batch] = field(init=False)
-    _begun: dict[str, "asyncio.Task[list[str]]"] = field(default_factory=dict)
+    given: InputFile
+    extent: Extent = "Sample"
+    _waiting: dict[tuple[str, int], Batch] = field(init=False)
+    """What is not begun yet, by each rendition's path and segment in it."""
+    _begun: "list[asyncio.Task[list[Sample]]]" = field(default_factory=list)
+    _one: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     def __post_init__(self) -> None:
-        version, line = self.shelf.layout.version, self.title.plan.timeline
-        seconds = line.segment_duration
-        self._batches = {
-            "video": [(video, chosen(line.segments, version)) for video in self.title.videos],
-            "audio": [
-                (audio, chosen(audio.audio.segments(seconds), version)) for audio in self.title.audios if audio.audio
-            ],
-        }
+        found = batches(self.title, self.shelf.layout.version, self.extent)
+        self._waiting = {(one.path, index): batch for batch in found for one, index in batch}
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,61 +75,54 @@ class Sampler:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await stop(self._begun.values())
+        await stop(self._begun)
 
-    def stored(self) -> None:
-        """Something was stored: what of the sample is now there is decoded."""
-        for name, batch in self._batches.items():
-            if name not in self._begun and all(index in rendition.stored for rendition, index in batch):
-                self._begun[name] = asyncio.create_task(self._decode(batch))
+    def stored(self, rendition: Rendition, index: int) -> None:
+        """A segment was stored: the batch it is of is decoded when all of that is there."""
+        batch = self._waiting.get((rendition.path, index), ())
+        if batch and all(number in one.stored for one, number in batch):
+            self._begin(batch)
 
-    async def finish(self) -> list[str]:
-        """Decodes what is left of the sample; all findings."""
-        for name, batch in self._batches.items():
-            if name not in self._begun:
-                self._begun[name] = asyncio.create_task(self._decode(batch))
-        found = await asyncio.gather(*self._begun.values())
-        return [finding for findings in found for finding in findings]
+    async def finish(self) -> tuple[tuple[Sample, ...], Source]:
+        """Decodes what is left of the sample; what was seen, and what is known of the source."""
+        while self._waiting:
+            self._begin(next(iter(self._waiting.values())))
+        found = [sample for samples in await asyncio.gather(*self._begun) for sample in samples]
+        return tuple(found), await self._source(found)
 
-    async def _decode(self, batch: Batch) -> list[str]:
-        """Decodes a batch in one process; when it fails, each alone, to know which it is."""
-        if not batch:
-            return []
-        found = await self._together(batch)
-        if found and len(batch) > 1:
-            apart = [await self._together([one]) for one in batch]
-            return [finding for findings in apart for finding in findings] or found
-        return found
+    def _begin(self, batch: Batch) -> None:
+        for one, index in batch:
+            del self._waiting[one.path, index]
+        self._begun.append(asyncio.create_task(self._decode(batch)))
 
-    async def _together(self, batch: Batch) -> list[str]:
-        try:
+    async def _decode(self, batch: Batch) -> list[Sample]:
+        async with self._one:
             with TemporaryDirectory(prefix="sample-", dir=self.scratch) as directory:
-                paths = [Path(directory) / f"{place}.mp4" for place in range(len(batch))]
-                for (rendition, index), path in zip(batch, paths, strict=True):
-                    await self.shelf.call(self._fetch, rendition, rendition.stored.get(index), path)
-                return await self._count(batch, paths)
-        except WorkError as error:
-            if error.reason is not Reason.INPUT_NOT_FOUND:
-                raise
-            return [f"{_names(batch)}: {error.message}"]
+                pieces = []
+                gone = []
+                for place, (rendition, index) in enumerate(batch):
+                    path, sample = Path(directory) / f"{place}.mp4", self._expected(rendition, index)
+                    try:
+                        await self.shelf.call(self._fetch, rendition, rendition.stored.get(index), path)
+                    except WorkError as error:
+                        if error.reason is not Reason.INPUT_NOT_FOUND:
+                            raise
+                        gone.append(sample)  # the listing says so too
+                        continue
+                    rate = rendition.track.sample_rate if rendition.audio and rendition.track else 0
+                    pieces.append(Piece(path, "0", rate, sample))
+                return [*gone, *await decode(pieces, self.scratch)]
 
-    async def _count(self, batch: Batch, paths: Sequence[Path]) -> list[str]:
-        lines = bytearray()
-
-        def take(data: bytes) -> None:
-            lines.extend(data[: LINES - len(lines)])
-
-        sources = [command.Source(str(path)) for path in paths]
-        ended = await runner.run(lambda fd: command.count(sources, fd), on_output=take)
-        if ended.code != 0:
-            return [f"{_names(batch)}: {ended.tail[-400:].strip() or f'exit code {ended.code}'}"]
-        counts = Counter(int(line.split(b",")[0]) for line in lines.splitlines() if line[:1].isdigit())
-        expected = [_samples(rendition, index) for rendition, index in batch]
-        return [
-            f"{_names([one])}: {counts[place]} frames decode of {frames}"
-            for place, (one, frames) in enumerate(zip(batch, expected, strict=True))
-            if counts[place] != frames
-        ]
+    def _expected(self, rendition: Rendition, index: int) -> Sample:
+        name, segment, track = f"{rendition.path}/{segment_name(index)}", rendition.stored.get(index), rendition.track
+        uri = f"{self.shelf.layout.relative}/{name}"
+        if segment is None or track is None:
+            return Sample(rendition.path, uri, None)
+        part, ticks = segment.fragment, track.timescale
+        lasts = Fraction(part.duration, ticks)
+        expected = round(lasts * track.sample_rate) if rendition.audio else part.samples
+        start = Fraction(part.start + part.offset - track.edit, ticks)
+        return Sample(rendition.path, uri, expected, start=start, duration=lasts)
 
     def _fetch(self, rendition: Rendition, segment: Stored | None, path: Path) -> None:
         with scratch_errors(path), path.open("wb") as out:
@@ -124,17 +130,41 @@ class Sampler:
             start = 0
             while segment is not None and start < segment.size:
                 key = self.shelf.key(rendition, segment_name(segment.index))
-                piece = self.shelf.store.read(self.shelf.bucket, key, start, min(PIECE, segment.size - start))
-                if not piece:
+                data = self.shelf.store.read(self.shelf.bucket, key, start, min(CHUNK, segment.size - start))
+                if not data:
                     break  # shorter than it was; its listing says so too
-                out.write(piece)
-                start += len(piece)
+                out.write(data)
+                start += len(data)
 
+    async def _source(self, samples: Sequence[Sample]) -> Source:
+        """What the rules may hold the output against. The source itself is looked at only where the output is empty."""
+        plan, line = self.title.plan, self.title.plan.timeline
+        dark: dict[str, bool] = {}
+        silent: dict[str, bool] = {}
+        seen: dict[tuple[int, Fraction], bool | None] = {}
+        tracks = {audio.path: audio.audio.index for audio in self.title.audios if audio.audio}
+        for sample in samples:
+            if not (sample.dark or sample.silent):
+                continue
+            stream = tracks.get(sample.stream, plan.video.index)
+            where = (stream, sample.start)
+            if where not in seen and len(seen) < LOOKS:
+                span, rate = (plan.origin + sample.start, sample.duration), 48_000 if sample.silent else 0
+                source = self.given.source
+                seen[where] = await source_is(source, self.given.fd, stream, rate, span, self.scratch)
+            found = seen.get(where)
+            if found is not None:
+                (silent if sample.silent else dark)[sample.uri] = found
+        return Source(line.duration, 1 / line.rate, dict(self._planned()), dark, silent)
 
-def _samples(rendition: Rendition, index: int) -> int:
-    segment = rendition.stored.get(index)
-    return segment.fragment.samples if segment else 0
-
-
-def _names(batch: Batch) -> str:
-    return ", ".join(f"{rendition.path}/{segment_name(index)}" for rendition, index in batch)
+    def _planned(self) -> Iterator[tuple[str, Planned]]:
+        root = self.shelf.layout.relative
+        for video in self.title.videos:
+            frames = self.title.timeline_of(video).frames
+            if video.rung:
+                planned = Planned(frames, ENTRIES[video.rung.codec], video.rung.width, video.rung.height)
+                yield f"{root}/{video.path}/{MEDIA}", planned
+        for audio in self.title.audios:
+            if audio.audio:
+                planned = Planned(audio.audio.packets, ENTRIES[audio.audio.codec], channels=audio.audio.channels)
+                yield f"{root}/{audio.path}/{MEDIA}", planned

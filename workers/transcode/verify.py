@@ -1,32 +1,24 @@
-"""The gate before publishing: every rule over what is stored, a strict decode of a sample, one JSON report."""
+"""The gate before publishing: all rules of workers/verify over what will be published, one JSON report."""
 
 import asyncio
-import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import VerificationSummary
-from workers.transcode.checks import RULES, Object, Package
-from workers.transcode.layout import MEDIA
+from workers.transcode.layout import MANIFEST, MASTER, segment_name
 from workers.transcode.package import Pointers
 from workers.transcode.rendition import Title
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf
+from workers.verify.collect import Collector
+from workers.verify.facts import Known, Package
+from workers.verify.readers import StoreReader
+from workers.verify.report import Report, judge
+from workers.verify.rule import Severity
 
-FINDINGS: Final = 50
-"""Findings of one rule that are written down; more of the same tell nothing new."""
-DECODE: Final = "decodes-strictly"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule and what it found."""
-
-    rule: str
-    source: str
-    findings: tuple[str, ...]
+WORDS: Final = 300
+"""Characters of the first finding in the message."""
 
 
 @dataclass(slots=True)
@@ -39,56 +31,45 @@ class Gate:
     sampler: Sampler
 
     async def run(self) -> VerificationSummary:
-        """Checks all, stores the report. Raises WorkError(VerificationFailed) when a rule found something."""
-        samples, package = await asyncio.gather(self.sampler.finish(), self._package())
-        checks = [Check(rule.name, rule.source, tuple(_bounded(rule.check(package)))) for rule in RULES]
-        checks.append(
-            Check(DECODE, "each sampled segment decodes without an error to all its frames", tuple(_bounded(samples)))
-        )
-        await self.shelf.put(self.shelf.layout.report, self._report(checks))
-        failed = [check for check in checks if check.findings]
-        if failed:
+        """Checks all, stores the report. Raises WorkError(VerificationFailed) when a rule found an error."""
+        (samples, source), package = await asyncio.gather(self.sampler.finish(), self._package())
+        report = await asyncio.to_thread(judge, package.with_samples(samples, source))
+        line, layout = self.title.plan.timeline, self.shelf.layout
+        rate = f"{line.rate.numerator}/{line.rate.denominator}"
+        about = {"version": layout.version, "verify": self.sampler.extent, "frames": line.frames, "frameRate": rate}
+        await self.shelf.put(layout.report, report.json(**about))
+        if report.errors:
             await self.shelf.discard()
-            raise WorkError(Reason.VERIFICATION_FAILED, self._message(failed))
+            raise WorkError(Reason.VERIFICATION_FAILED, self._message(report))
         return VerificationSummary(
-            checks=len(checks),
+            checks=len(report.judged),
             failed=0,
-            segments=sum(len(rendition.stored) for rendition in self.title.renditions),
-            frames=self.title.plan.timeline.frames,
-            report=self.shelf.layout.report,
+            warnings=report.count(Severity.WARNING),
+            segments=report.segments,
+            decoded=len(samples),
+            frames=line.frames,
+            extent=self.sampler.extent,
+            report=layout.report,
         )
 
     async def _package(self) -> Package:
-        listing = await self.shelf.listing()
-        paths = [f"{rendition.path}/{MEDIA}" for rendition in self.title.renditions]
-        texts = await asyncio.gather(*(self.shelf.read(path) for path in paths))
-        return Package(
-            title=self.title,
-            root=self.shelf.layout.relative,
-            objects={path: Object(info.size, info.etag) for path, info in listing.items()},
-            playlists={path: (text or b"").decode("utf-8", "replace") for path, text in zip(paths, texts, strict=True)},
-            pointers=self.pointers,
-        )
-
-    def _report(self, checks: Sequence[Check]) -> bytes:
-        line = self.title.plan.timeline
-        report: dict[str, Any] = {
-            "version": self.shelf.layout.version,
-            "frames": line.frames,
-            "frameRate": f"{line.rate.numerator}/{line.rate.denominator}",
-            "segments": sum(len(rendition.stored) for rendition in self.title.renditions),
-            "checks": [
-                {"rule": check.rule, "source": check.source, "passed": not check.findings, "findings": check.findings}
-                for check in checks
-            ],
+        """What will be published: the pointers as texts, all else as it is stored."""
+        layout = self.shelf.layout
+        listing = {f"{layout.relative}/{path}": info for path, info in (await self.shelf.listing()).items()}
+        texts = {MASTER: self.pointers.master.encode()}
+        if self.pointers.manifest is not None:
+            texts[MANIFEST] = self.pointers.manifest.encode()
+        reader = StoreReader(self.shelf.store, self.shelf.bucket, layout.prefix, listing, texts)
+        known = {
+            f"{layout.relative}/{rendition.path}/{segment_name(one.index)}": Known(one.size, one.etag, (one.fragment,))
+            for rendition in self.title.renditions
+            for one in rendition.segments
         }
-        return json.dumps(report, indent=1).encode()
+        return await Collector(reader, known).run(list(texts))
 
-    def _message(self, failed: Sequence[Check]) -> str:
-        first = failed[0]
-        names = ", ".join(check.rule for check in failed)
-        return f"Nothing was published: {names} failed; first: {first.findings[0][:300]}. Report: {self.shelf.layout.report}"
-
-
-def _bounded(findings: Iterable[str]) -> list[str]:
-    return [finding for finding, _ in zip(findings, range(FINDINGS), strict=False)]
+    def _message(self, report: Report) -> str:
+        first = report.errors[0].findings[0]
+        names = ", ".join(one.rule.name for one in report.errors)
+        place = f"{first.where}:{first.line}" if first.line else first.where
+        words = f"{place}: {first.message}"[:WORDS]
+        return f"Nothing was published: {names} failed; first: {words}. Report: {self.shelf.layout.report}"

@@ -35,6 +35,8 @@ class Fragment:
     track: int = 1
     first_end: int = 0
     """Byte of the segment after its first sample."""
+    moof: int = 0
+    """Byte its first moof begins at."""
     broken: str | None = None
     """What is wrong between the fragments of this segment."""
 
@@ -109,7 +111,7 @@ def _moof(moof: bytes, at: int, tracks: Sequence[Track], found: dict[int, Fragme
             # Without an offset in the run its data are those of the mdat that follows.
             begin = at + len(moof) + 8 if where is None else (at if header.base is None else header.base) + where
             key = yield from first_is_key(track, begin, one.key)
-            found[track.id] = replace(one, track=track.id, key=key, first_end=begin + first)
+            found[track.id] = replace(one, track=track.id, key=key, first_end=begin + first, moof=at)
         else:
             found[track.id] = _joined(earlier, one)
 

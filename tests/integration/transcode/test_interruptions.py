@@ -244,10 +244,10 @@ def falsify(version: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "rule"),
     [
-        pytest.param(remove, "segments-stored", id="a-segment-is-gone"),
-        pytest.param(shorten, "segments-stored", id="a-segment-is-short"),
-        pytest.param(swap, "segments-stored", id="rungs-are-swapped"),
-        pytest.param(falsify, "media-playlists", id="a-playlist-lies"),
+        pytest.param(remove, "objects-exist", id="a-segment-is-gone"),
+        pytest.param(shorten, "objects-unchanged", id="a-segment-is-short"),
+        pytest.param(swap, "objects-unchanged", id="rungs-are-swapped"),
+        pytest.param(falsify, "extinf-true", id="a-playlist-lies"),
     ],
 )
 def test_a_sabotaged_package_is_not_published(studio: Studio, harm: Callable[[Path], None], rule: str) -> None:
@@ -280,7 +280,8 @@ def test_a_segment_that_does_not_decode_is_not_published(studio: Studio) -> None
     ffmpeg(*picture(), *X264, studio.input())
     ended = studio.run(studio.order(), Corrupting(studio.root))
     assert ended.reason is Reason.VERIFICATION_FAILED, ended.message
-    assert "decodes-strictly failed; first: high/0000" in ended.message
+    assert "decodes-strictly failed; first: v/" in ended.message
+    assert "/high/0000" in ended.message
     assert not (studio.output / "master.m3u8").exists()
 
 

@@ -23,7 +23,15 @@ RESULT: Final[Json] = {
     "objects": 3,
     "durationSeconds": 30.0,
     "engine": "ffmpeg 5.1.9",
-    "verification": {"checks": 4, "failed": 0, "segments": 8, "frames": 720},
+    "verification": {
+        "checks": 4,
+        "failed": 0,
+        "warnings": 1,
+        "segments": 8,
+        "decoded": 2,
+        "extent": "Sample",
+        "frames": 720,
+    },
 }
 
 

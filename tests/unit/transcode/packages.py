@@ -1,14 +1,12 @@
-"""A package of two rungs and a track, as it is when all is right; tests break one thing of it."""
+"""A package of two rungs and a track, as the worker writes it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.fmp4 import aac_init, avc_init, segment
 from tests.unit.transcode.inputs import probed
 from workers.transcode import dash, package
-from workers.transcode.checks import Object, Package
 from workers.transcode.ladder import plan
-from workers.transcode.layout import segment_name
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Stored, Title
 from workers.verify.fragment import read_fragment
@@ -23,17 +21,22 @@ def planned() -> Plan:
     return plan(probed("1280x720", "25", 10), TranscodeOptions.model_validate(spec))
 
 
-def good() -> Package:
-    """A package every rule passes."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A title, and the texts that are written of it."""
+
+    title: Title
+    playlists: dict[str, str]
+    """Media playlists by path."""
+    pointers: package.Pointers
+
+
+def good() -> Written:
+    """A package in which all is right."""
     made = planned()
     found = Title(made, tuple(_video(made, number) for number in range(len(made.rungs))), (_audio(made),))
-    objects = {f"{one.path}/init.mp4": Object(len(one.init or b""), "i") for one in found.renditions}
-    for one in found.renditions:
-        objects |= {f"{one.path}/{segment_name(item.index)}": Object(item.size, item.etag) for item in one.segments}
-    return Package(
+    return Written(
         title=found,
-        root=ROOT,
-        objects=objects,
         playlists={f"{one.path}/media.m3u8": package.media_playlist(one, found.target) for one in found.renditions},
         pointers=package.Pointers(package.master_playlist(ROOT, found), dash.manifest(ROOT, found)),
     )

@@ -11,7 +11,6 @@ from workers.transcode.cpus import quota, threads
 from workers.transcode.layout import VERSION, Layout, segment_index, segment_name
 from workers.transcode.probe import Walk, lines
 from workers.transcode.sample import chosen
-from workers.verify.playlist import PlaylistError, attributes, parse
 
 
 @pytest.mark.parametrize(
@@ -53,30 +52,6 @@ def test_a_segments_name_has_its_number(index: int) -> None:
 def test_other_names_are_no_segments(name: str) -> None:
     """A temporary file is none."""
     assert segment_index(name) is None
-
-
-@given(st.text(max_size=300))
-def test_no_text_breaks_the_playlist_reader(text: str) -> None:
-    """A playlist, or an error with words."""
-    try:
-        parse(f"#EXTM3U\n{text}")
-    except PlaylistError as error:
-        assert str(error)  # noqa: PT017 - both ends are right, and this one has words
-
-
-def test_attributes_may_hold_commas_in_quotes() -> None:
-    """RFC 8216 section 4.2."""
-    assert attributes('A=1,CODECS="avc1.64001f,mp4a.40.2",B=x') == {
-        "A": "1",
-        "CODECS": "avc1.64001f,mp4a.40.2",
-        "B": "x",
-    }
-
-
-def test_an_attribute_twice_is_an_error() -> None:
-    """RFC 8216 section 4.2: a name must not appear more than once."""
-    with pytest.raises(PlaylistError):
-        attributes("A=1,A=2")
 
 
 @pytest.mark.parametrize(("segments", "expected"), [(1, 0), (2, 0), (3, 0), (4, 0), (8, 2)])

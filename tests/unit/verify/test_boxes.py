@@ -31,7 +31,9 @@ def test_a_segment_says_when_it_starts_and_how_long_it_lasts(*, each: bool) -> N
     """By a default duration in tfhd, or by one for each sample in trun."""
     data = segment(96_000, 96, 1000, each=each)
     first = data.index(b"mdat") + 4 + (1 if each else 0)  # the size each sample claims
-    assert read_fragment(data) == Fragment(96_000, 96, 96_000, 0, len(data), key=True, track=0, first_end=first)
+    assert read_fragment(data) == Fragment(
+        96_000, 96, 96_000, 0, len(data), key=True, track=0, first_end=first, moof=12
+    )
 
 
 @pytest.mark.parametrize("each", [False, True])

@@ -9,7 +9,7 @@ from workers.transcode.command.audio import Gains, audio_graph, encode_audio, me
 from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
-from workers.transcode.command.looks import count, decode, first_frame, probe, scan, version
+from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, version
 from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
 
@@ -22,12 +22,13 @@ __all__ = [
     "PRESET",
     "RECIPE",
     "SEARCH",
+    "TINY",
     "Gains",
     "Job",
     "Range",
     "Source",
+    "View",
     "audio_graph",
-    "count",
     "decode",
     "delay",
     "encode_audio",
@@ -35,6 +36,7 @@ __all__ = [
     "extract_text",
     "first_frame",
     "first_segment",
+    "look",
     "measure_audio",
     "probe",
     "scan",

@@ -1,6 +1,9 @@
 """Looking at files: ffprobe, and FFmpeg that only decodes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
 
 from workers.transcode import limits
 from workers.transcode.command.common import Source, doors, ffmpeg, given, strict
@@ -36,12 +39,46 @@ def decode(source: Source, progress_fd: int, stream: str = "v:0") -> list[str]:
     return [*ffmpeg(progress_fd), *strict(), *given(source), *output]
 
 
-def count(sources: Sequence[Source], progress_fd: int) -> list[str]:
-    """Decodes the first stream of each source strictly; a line on standard output for each frame: stream, times, size.
+@dataclass(frozen=True, slots=True)
+class View:
+    """A stream that is looked at: where it is, which it is, and the file its small pictures or samples go to."""
+
+    source: Source
+    stream: str
+    """Of the first input: v:0, a:0, or its number."""
+    target: str
+    rate: int = 0
+    """Samples a second of sound; 0 of video."""
+    start: Fraction | None = None
+    """Seconds to begin at; None for the beginning, whatever its time."""
+    seconds: Fraction | None = None
+    """Seconds of it; None for all."""
+
+
+TINY: Final = 16
+"""Width and height of the pictures that are looked at."""
+
+
+def look(views: Sequence[View], progress_fd: int) -> list[str]:
+    """Decodes each strictly; video to pictures of 16x16 gray bytes, sound to 16-bit samples of one channel.
 
     All that can be wrong with the bits is found without the deblocking filter, which is a quarter of the work.
     """
-    inputs = [flag for source in sources for flag in ("-threads", "1", "-skip_loop_filter", "all", *given(source))]
-    maps = [flag for number in range(len(sources)) for flag in ("-map", f"{number}:0")]
-    tiny = ("-filter:v", "scale=16:16:flags=neighbor", "-fps_mode", "passthrough", "-f", "framecrc", "-")
-    return ["nice", "-n", "19", *ffmpeg(progress_fd), *strict(), *inputs, *maps, *tiny]
+    inputs: list[str] = []
+    outputs: list[str] = []
+    for number, view in enumerate(views):
+        seek = () if view.start is None else ("-ss", f"{float(view.start):.6f}")
+        length = () if view.seconds is None else ("-t", f"{float(view.seconds):.6f}")
+        inputs += ["-threads", "1", "-skip_loop_filter", "all", *seek, *length, *given(view.source)]
+        form = ("-ac", "1", "-ar", str(view.rate), "-f", "s16le")
+        if not view.rate:
+            form = (
+                "-filter:v",
+                f"scale={TINY}:{TINY}:flags=neighbor,format=gray",
+                "-fps_mode",
+                "passthrough",
+                "-f",
+                "rawvideo",
+            )
+        outputs += ["-map", f"{number}:{view.stream}", *form, f"file:{view.target}"]
+    return ["nice", "-n", "19", *ffmpeg(progress_fd), *strict(), *inputs, *outputs]
