@@ -20,6 +20,8 @@ SILENT: Final = 33
 """Sound is silent when no sample is louder: -60 dB of full scale."""
 PRIMING: Final = 3 * 2048
 """Samples that an encoder's priming and padding may be: three packets of HE-AAC."""
+MARGIN: Final = Fraction(1, 20)
+"""Seconds at both ends that are not looked at: what a border cuts may be in the next segment of the output."""
 WORDS: Final = 300
 
 
@@ -79,9 +81,12 @@ async def source_is(
     source: command.Source, fd: int, stream: int, rate: int, span: tuple[Fraction, Fraction], scratch: Path
 ) -> bool | None:
     """Whether the source is black (silent, where a rate is given) from a time on for so long; None when that is not known."""
+    if span[1] <= 4 * MARGIN:
+        return None
     with TemporaryDirectory(prefix="look-", dir=scratch) as directory:
         target = Path(directory) / "source"
-        view = command.View(source, str(stream), str(target), rate, start=max(Fraction(0), span[0]), seconds=span[1])
+        start, seconds = max(Fraction(0), span[0] + MARGIN), span[1] - 2 * MARGIN
+        view = command.View(source, str(stream), str(target), rate, start=start, seconds=seconds)
         ended = await runner.run(lambda progress: command.look([view], progress), fds=[fd])
         if ended.code != 0 or not target.exists() or not target.stat().st_size:
             return None

@@ -118,8 +118,8 @@ class Collector:
                 targets[f"{master.uri} {who.line}"] = target
                 kinds.setdefault(target, KINDS.get(what, "unknown"))
             for tag in master.all("EXT-X-SESSION-DATA"):
-                if uri := tag.attributes.get("URI"):
-                    target = self.reader.join(master.uri, uri)
+                if named := tag.attributes.get("URI"):
+                    target = self.reader.join(master.uri, named)
                     targets[f"{master.uri} {tag.line}"] = target
                     self._saw(target, (await self.reader.read(target, 0, 16))[1])
         given = {one.uri for one in masters}

@@ -50,7 +50,7 @@ class View:
     rate: int = 0
     """Samples a second of sound; 0 of video."""
     start: Fraction | None = None
-    """Seconds to begin at; None for the beginning, whatever its time."""
+    """Seconds on the input's clock to begin at; None for the beginning."""
     seconds: Fraction | None = None
     """Seconds of it; None for all."""
 
@@ -67,7 +67,8 @@ def look(views: Sequence[View], progress_fd: int) -> list[str]:
     inputs: list[str] = []
     outputs: list[str] = []
     for number, view in enumerate(views):
-        seek = () if view.start is None else ("-ss", f"{float(view.start):.6f}")
+        # By the stream's own clock, not counted from the file's start.
+        seek = () if view.start is None else ("-seek_timestamp", "1", "-ss", f"{float(view.start):.6f}")
         length = () if view.seconds is None else ("-t", f"{float(view.seconds):.6f}")
         inputs += ["-threads", "1", "-skip_loop_filter", "all", *seek, *length, *given(view.source)]
         form = ("-ac", "1", "-ar", str(view.rate), "-f", "s16le")
