@@ -104,6 +104,17 @@ class Ladder(OneOf):
         return self
 
 
+class Clip(Contract):
+    """A part of the input."""
+
+    start: Annotated[Span, lasting("0s", "24h")] = Field(
+        "0s", description="Time of the input's film to begin at, to the frame; 0s to 24h."
+    )
+    duration: Annotated[Span, lasting("1ms", "24h")] | None = Field(
+        None, description="How long the part is; absent, or more than is left: to the end."
+    )
+
+
 class Packaging(Contract):
     """How segments and manifests are written."""
 

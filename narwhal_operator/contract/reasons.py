@@ -89,6 +89,7 @@ class Reason(StrEnum):
     VERIFICATION_FAILED = "VerificationFailed"
     PROGRAM_MISSING = "ProgramMissing"
     INPUT_FILE_UNMATCHED = "InputFileUnmatched"
+    CLIP_EMPTY = "ClipEmpty"
     # 70-79 torrents
     TORRENT_METADATA_TIMEOUT = "TorrentMetadataTimeout"
     TORRENT_STALLED = "TorrentStalled"
@@ -336,6 +337,12 @@ TABLE: Final[dict[Reason, Entry]] = {
         Class.TERMINAL,
         "No file of the DownloadJob matches spec.input.downloadJobRef.file.",
         "The message shows files it made; correct the pattern in a new TranscodingJob.",
+    ),
+    Reason.CLIP_EMPTY: Entry(
+        66,
+        Class.TERMINAL,
+        "The part that spec.clip names begins after the input's end.",
+        "The message has the input's duration; begin earlier.",
     ),
     Reason.TORRENT_METADATA_TIMEOUT: Entry(
         70,

@@ -13,7 +13,7 @@ from narwhal_operator.contract.base import (
     immutable,
 )
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
-from narwhal_operator.contract.ladder import Ladder, Packaging
+from narwhal_operator.contract.ladder import Clip, Ladder, Packaging
 from narwhal_operator.contract.tracks import Audio, Subtitles, Thumbnails
 
 KIND: Final = "TranscodingJob"
@@ -70,6 +70,7 @@ class TranscodeOptions(Suspendable):
         default_factory=lambda: Ladder(preset="h264-standard"),
         description="The rungs: exactly one of preset, renditions; absent means preset h264-standard.",
     )
+    clip: Clip | None = Field(None, description="The part of the input to encode; absent takes all of it.")
     packaging: Packaging = Field(
         default_factory=Packaging,
         description="How segments and manifests are written.",

@@ -73,7 +73,7 @@ class Encoder:
 
     async def _video(self, part: command.Range) -> None:
         ended = await self._range(self.title.plan, part)
-        if ended.code != 0 and self.title.plan.seekable and part.start > 0:
+        if ended.code != 0 and self.title.plan.seekable and (part.start > 0 or self.title.plan.skipped > 0):
             # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
             ended = await self._range(replace(self.title.plan, seekable=False), part)
         if ended.code != 0:

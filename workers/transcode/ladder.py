@@ -9,6 +9,7 @@ from typing import Final
 from narwhal_operator.contract.base import seconds_of
 from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode import captions, chapters
+from workers.transcode.clip import clipped
 from workers.transcode.colour import is_rgb, standard
 from workers.transcode.examine import examine
 from workers.transcode.media import INTERLACED, MediaInfo
@@ -24,7 +25,7 @@ SEEKABLE: Final = frozenset({"mov", "mp4", "matroska", "webm"})
 
 
 def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
-    """What to do with an input. Raises WorkError(NoVideo | InputDamaged | InputOverLimits | LadderEmpty)."""
+    """What to do with an input. Raises WorkError(NoVideo | InputDamaged | InputOverLimits | LadderEmpty | ClipEmpty)."""
     seen = examine(info, options)
     video, scan = seen.video, seen.scan
     rungs, dropped = choose_rungs(seen)
@@ -32,13 +33,14 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         seen, rungs = replace(seen, rate=seen.rate / 2), _whole(rungs)
     seen = replace(seen, rungs=rungs)
     least, even = max(LEAST_GOP[rung.codec] for rung in rungs), any(rung.halved for rung in rungs)
-    frames = scan.frames(video.time_base, seen.rate)
+    skipped, frames = clipped(seen)
     line = timeline(seen.rate, frames, seconds_of(options.packaging.segment_duration), least=least, even=even)
     said = standard(video.colour, min(video.width, video.height), rgb=is_rgb(video.pixel_format))
     return Plan(
         info=info,
         video=video,
-        first_tick=scan.first,
+        first_tick=scan.first + round(skipped / video.time_base),
+        skipped=skipped,
         timeline=line,
         rungs=rungs,
         audio=renditions(info.audio, options.audio, line),

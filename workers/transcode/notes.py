@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from workers.transcode.captions import note_subtitles
+from workers.transcode.clip import clipped
 from workers.transcode.colour import HDR, is_rgb, standard
 from workers.transcode.examine import ASPECTS, Input, shown
 from workers.transcode.media import INTERLACED
@@ -107,6 +108,14 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names)[:120]
 
 
+def _note_clip(seen: Input) -> str | None:
+    if seen.options.clip is None:
+        return None
+    whole = (seen.scan.end - seen.scan.first) * seen.video.time_base
+    skipped, frames = clipped(seen)
+    return f"clip: {float(skipped):.3f} to {float(skipped + frames / seen.rate):.3f} s of {float(whole):.3f} s"
+
+
 def _note_start(seen: Input) -> str | None:
     origin = seen.scan.first * seen.video.time_base
     return f"starts at {float(origin):.3f} s: moved to 0" if origin > LATE_SECONDS else None
@@ -145,6 +154,7 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_range,
     _note_depth,
     _note_colours,
+    _note_clip,
     _note_start,
     _note_hidden,
     _note_audio,

@@ -94,6 +94,8 @@ class Plan:
     first_tick: int
     """The first frame's time in ticks of the video stream: the output's zero."""
     timeline: Timeline
+    skipped: Fraction
+    """Seconds of the input's film before the output's zero: what a clip leaves out."""
     rungs: tuple[Rung, ...]
     audio: tuple[AudioTrack, ...]
     deinterlace: bool

@@ -109,6 +109,7 @@ class Transcode:
             "packaging": spec.packaging.wire(),
             "audio": spec.audio.wire(),
             "subtitles": spec.subtitles.wire(),
+            **({"clip": spec.clip.wire()} if spec.clip else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
         return Layout(spec.output.prefix, digest_of(work))

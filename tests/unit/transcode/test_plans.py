@@ -26,6 +26,7 @@ REFUSALS: Final = {
     Reason.INPUT_DAMAGED,
     Reason.INPUT_OVER_LIMITS,
     Reason.LADDER_EMPTY,
+    Reason.CLIP_EMPTY,
     Reason.NOT_SUPPORTED,
 }
 FORMATS = ["yuv420p", "yuvj420p", "yuv420p10le", "yuv422p12le", "yuv444p", "gbrp", "gray", "pal8", "unknown"]
@@ -104,7 +105,8 @@ def wishes(draw: st.DrawFn) -> TranscodeOptions:
                 for number, codec in enumerate(codecs)
             ]
         }
-    return TranscodeOptions.model_validate({"ladder": ladder, "packaging": {"segmentDuration": seconds}})
+    clip = draw(st.sampled_from([None, {"start": "1s"}, {"start": "1h", "duration": "10s"}, {"duration": "1500ms"}]))
+    return TranscodeOptions.model_validate({"ladder": ladder, "packaging": {"segmentDuration": seconds}, "clip": clip})
 
 
 def planned(info: MediaInfo, wish: TranscodeOptions) -> Plan | WorkError:

@@ -36,7 +36,7 @@ def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
 
 
 def _seek(plan: Plan, part: Range) -> Iterable[str]:
-    target = part.start * plan.timeline.segment_duration - SEEK_MARGIN
+    target = plan.skipped + part.start * plan.timeline.segment_duration - SEEK_MARGIN
     if not plan.seekable or target <= 0:
         return ()
     # Without accurate seek all frames from the key frame on reach the filters, which count.
