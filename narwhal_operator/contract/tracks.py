@@ -49,6 +49,7 @@ class Subtitles(Contract):
 
 
 class Thumbnails(Contract):
-    """Thumbnail sprites."""
+    """A poster, and thumbnails on sheets (sprites)."""
 
+    width: int = Field(320, ge=64, le=640, description="Pixels of a thumbnail's longer side.")
     interval: Annotated[Span, lasting("1s", "10m")] = Field("10s", description="Time from one to the next; 1s to 10m.")

@@ -80,7 +80,7 @@ class TranscodeOptions(Suspendable):
     subtitles: Subtitles = Field(
         default_factory=Subtitles, description="What becomes of text subtitles.", json_schema_extra={"default": {}}
     )
-    thumbnails: Thumbnails | None = Field(None, description="Thumbnail sprites; absent makes none.")
+    thumbnails: Thumbnails | None = Field(None, description="A poster and thumbnails; absent makes none.")
     verify: Literal["Sample", "Full"] = Field(
         "Sample",
         description="What is decoded before publishing: Sample, a segment of each rendition, or Full, every segment. All"

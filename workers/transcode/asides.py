@@ -1,14 +1,16 @@
-"""What is made beside the renditions: subtitles, chapters. Each is stored whole before the pointers name it."""
+"""What is made beside the renditions: subtitles, chapters, thumbnails. Each is stored whole before the pointers name it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode.chapters import FILES, as_json, as_webvtt
 from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.subtitles import Subtitler
 from workers.transcode.tasks import together
+from workers.transcode.thumbnails import Thumbnailer
 
 
 @dataclass(slots=True)
@@ -19,12 +21,21 @@ class Asides:
     given: InputFile
     shelf: Shelf
     scratch: Path
-    dash: bool
-    """Whether a DASH manifest is made."""
+    options: TranscodeOptions
+    _thumbnailer: Thumbnailer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._thumbnailer = Thumbnailer(self.title, self.shelf, self.scratch, self.options.thumbnails)
+
+    def stored(self) -> None:
+        """A segment was stored: the next pictures may be there."""
+        self._thumbnailer.changed.set()
 
     async def run(self) -> None:
-        """Makes and stores all of them. Raises WorkError."""
-        await together(Subtitler(self.title, self.given, self.shelf, self.scratch, self.dash).run(), self._chapters())
+        """Makes and stores all of them; ends after the last segment is stored. Raises WorkError."""
+        dash = "DASH" in self.options.packaging.manifests
+        subtitler = Subtitler(self.title, self.given, self.shelf, self.scratch, dash)
+        await together(subtitler.run(), self._chapters(), self._thumbnailer.run())
 
     async def _chapters(self) -> None:
         chapters = self.title.plan.chapters

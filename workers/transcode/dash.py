@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from workers.transcode.captions import TextTrack
 from workers.transcode.layout import INIT
 from workers.transcode.rendition import Rendition, Title, peak_bandwidth
+from workers.transcode.tiles import FOLDER, Tiles
 
 ROLE: Final = "urn:mpeg:dash:role:2011"
 PURPOSE: Final = "urn:tva:metadata:cs:AudioPurposeCS:2007"
@@ -42,6 +43,8 @@ def manifest(root: str, title: Title) -> str:
         _audio(period, number, audio, title.target, main=_source(audio) == _source(title.audios[0]))
     for number, track in enumerate(title.extras.subtitles, len(title.audios) + 1):
         _text(period, number, track, title)
+    if title.extras.tiles:
+        _tiles(period, len(title.audios) + len(title.extras.subtitles) + 1, title.extras.tiles)
     ET.indent(mpd)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(mpd, encoding="unicode")}\n'
 
@@ -111,6 +114,20 @@ def _text(period: ET.Element, number: int, track: TextTrack, title: Title) -> No
     about = {"id": f"subtitles-{track.name}", "codecs": "wvtt", "bandwidth": str(title.extras.bits[track.name])}
     representation = ET.SubElement(adaptation, "Representation", about)
     _template(representation, track.folder, line.timescale, [b - a for a, b in pairwise(line.border_ticks)])
+
+
+def _tiles(period: ET.Element, number: int, tiles: Tiles) -> None:
+    """Sheets of thumbnails (DASH-IF IOP 6.2.6): size of a sheet, and its grid as an essential property."""
+    about = {"id": str(number), "contentType": "image", "mimeType": "image/jpeg"}
+    adaptation = ET.SubElement(period, "AdaptationSet", about)
+    each = tiles.each * tiles.interval
+    # In milliseconds, as the duration of the presentation: the last sheet ends there.
+    times = {"timescale": "1000", "duration": str(int(each * 1000)), "startNumber": "0"}
+    ET.SubElement(adaptation, "SegmentTemplate", {"media": f"{FOLDER}/$Number%05d$.jpg", **times})
+    size = {"width": str(tiles.columns * tiles.width), "height": str(tiles.rows * tiles.height)}
+    found = ET.SubElement(adaptation, "Representation", {"id": FOLDER, "bandwidth": str(tiles.bandwidth), **size})
+    grid = {"schemeIdUri": "http://dashif.org/guidelines/thumbnail_tile", "value": f"{tiles.columns}x{tiles.rows}"}
+    ET.SubElement(found, "EssentialProperty", grid)
 
 
 def _source(audio: Rendition) -> int | None:

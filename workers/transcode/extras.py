@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 
 from workers.transcode.captions import TextTrack
 from workers.transcode.chapters import Chapter
+from workers.transcode.tiles import Tiles
 
 
 @dataclass(slots=True)
 class Extras:
-    """Subtitles and chapters as they are stored, and notes on what was found while they were made."""
+    """Subtitles, chapters and thumbnails as they are stored, and notes on what was found while they were made."""
 
     subtitles: tuple[TextTrack, ...] = ()
     bits: dict[str, int] = field(default_factory=dict)
     """Bits per second of the largest segment of each subtitle track, by its name."""
     chapters: tuple[Chapter, ...] = ()
+    tiles: Tiles | None = None
     notes: list[str] = field(default_factory=list)

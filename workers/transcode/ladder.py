@@ -51,7 +51,7 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         dropped=dropped,
         notes=tuple(note for rule in NOTES if (note := rule(seen))),
         subtitles=captions.renditions(info.subtitles, options.subtitles),
-        chapters=chapters.within(info.chapters, scan.first * video.time_base, line.duration),
+        chapters=chapters.within(info.chapters, scan.first * video.time_base + skipped, line.duration),
         loudness=options.audio.loudness.target if options.audio.loudness else None,
     )
 

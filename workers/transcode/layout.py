@@ -4,6 +4,7 @@ PREFIX/master.m3u8, manifest.mpd      the pointers, replaced by one PUT each
 PREFIX/v/VERSION/RUNG/                init.mp4, 00000.m4s …, media.m3u8, iframes.m3u8: never changed once published
 PREFIX/v/VERSION/audio/TRACK/         the same
 PREFIX/v/VERSION/subtitles/TRACK/      00000.vtt …, media.m3u8; TRACK.vtt beside it is the whole
+PREFIX/v/VERSION/thumbnails/          00000.jpg …: sheets; media.m3u8; thumbnails.vtt and poster.jpg beside it
 PREFIX/v/VERSION/chapters.vtt, .json  the chapters, where the input has some
 PREFIX/v/VERSION/order.json           whose it is; written first
 PREFIX/v/VERSION/report.json          what the verification found

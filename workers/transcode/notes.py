@@ -134,10 +134,6 @@ def _note_subtitles(seen: Input) -> str | None:
     return note_subtitles(seen.info.subtitles, seen.options.subtitles)
 
 
-def _note_thumbnails(seen: Input) -> str | None:
-    return "thumbnails: this version makes none" if seen.options.thumbnails else None
-
-
 def _note_parallelism(seen: Input) -> str | None:
     asked = seen.options.parallelism
     return f"parallelism: {asked} pods asked for; this version encodes in one" if asked > 1 else None
@@ -159,6 +155,5 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_hidden,
     _note_audio,
     _note_subtitles,
-    _note_thumbnails,
     _note_parallelism,
 )

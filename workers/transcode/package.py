@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from workers.transcode import captions
+from workers.transcode import captions, tiles
 from workers.transcode.groups import Variant, audio_groups, media_tags, variants
 from workers.transcode.iframes import iframe_streams
 from workers.transcode.layout import INIT, MEDIA, segment_name, text_name
@@ -63,6 +63,7 @@ def master_playlist(root: str, title: Title) -> str:
     for variant in variants(title):
         lines += [_stream(title, variant), f"{root}/{variant.video.path}/{MEDIA}"]
     lines += iframe_streams(root, title)
+    lines += tiles.stream_tags(root, title.extras.tiles)
     return "\n".join([*lines, ""])
 
 

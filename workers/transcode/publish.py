@@ -10,7 +10,7 @@ from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
 from workers.common.store import POINTER, ObjectStore
-from workers.transcode import loudness
+from workers.transcode import loudness, tiles
 from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.iframes import iframe_playlist
 from workers.transcode.layout import IFRAMES, MEDIA, VERSION, Layout
@@ -43,6 +43,8 @@ async def write_playlists(shelf: Shelf, title: Title) -> None:
     texts |= {f"{video.path}/{IFRAMES}": iframe_playlist(video, title.target, HLS_VERSION) for video in title.videos}
     line = title.plan.timeline
     texts |= {f"{text.folder}/{MEDIA}": subtitle_playlist(line, title.target) for text in title.extras.subtitles}
+    if title.extras.tiles:
+        texts[f"{tiles.FOLDER}/{MEDIA}"] = tiles.playlist(title.extras.tiles, HLS_VERSION)
     await together(*(shelf.put(f"{shelf.layout.root}/{path}", text.encode()) for path, text in texts.items()))
 
 

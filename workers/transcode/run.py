@@ -109,6 +109,7 @@ class Transcode:
             "packaging": spec.packaging.wire(),
             "audio": spec.audio.wire(),
             "subtitles": spec.subtitles.wire(),
+            "thumbnails": spec.thumbnails.wire() if spec.thumbnails else None,
             **({"clip": spec.clip.wire()} if spec.clip else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
@@ -155,10 +156,12 @@ class Transcode:
             self.context.metrics.add(SEGMENTS)
             self.context.metrics.add(BYTES, rendition.stored[index].size)
             sampler.stored(rendition, index)
+            asides.stored()
 
+        asides = Asides(title, given, shelf, place.scratch, self.order.spec)
         async with Sampler(shelf, place.scratch, title, given, self.order.spec.verify) as sampler:
             encoder = Encoder(title, given, shelf, place, self._tell, stored)
-            await together(encoder.run(), Asides(title, given, shelf, place.scratch, self._dash).run())
+            await together(encoder.run(), asides.run())
             probe.check_unchanged(given)
             self.context.report(phase="Verifying")
             await publish.write_playlists(shelf, title)

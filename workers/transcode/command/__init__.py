@@ -10,6 +10,7 @@ from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, version
+from workers.transcode.command.pictures import posters, sheet
 from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
 
@@ -38,9 +39,11 @@ __all__ = [
     "first_segment",
     "look",
     "measure_audio",
+    "posters",
     "probe",
     "scan",
     "share",
+    "sheet",
     "version",
     "video_graph",
 ]

@@ -1,0 +1,51 @@
+"""Still pictures from stored segments: sheets of thumbnails, and candidates for a poster."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from workers.transcode.command.common import Source, ffmpeg, given, strict
+from workers.transcode.command.graph import TONEMAP
+from workers.transcode.plan import Rung
+from workers.transcode.tiles import Tiles
+
+POSTER_SIDE: Final = 1280
+"""Pixels of a poster's longer side at most."""
+_JPEG: Final = ("-c:v", "mjpeg", "-flags:v", "+bitexact", "-fflags", "+bitexact", "-map_metadata", "-1")
+_FULL: Final = "out_color_matrix=bt601:out_range=full"
+"""What JFIF says JPEG is."""
+
+
+def sheet(source: Source, rung: Rung, picked: Sequence[int], tiles: Tiles, target: str, progress_fd: int) -> list[str]:
+    """One sheet: these frames of a file, counted from 0, side by side."""
+    wanted = "+".join(f"eq(n,{number})" for number in picked)
+    scale = f"scale={tiles.width}:{tiles.height}:flags=area:{_FULL},setsar=1,format=yuvj420p"
+    graph = [f"select='{wanted}'", *_mapped(rung), scale, f"tile={tiles.columns}x{tiles.rows}"]
+    filters = ("-filter:v", ",".join(graph), "-frames:v", "1", "-q:v", "4", "-update", "1")
+    return [*_look(source, progress_fd), *filters, *_output(target)]
+
+
+def posters(source: Source, rung: Rung, target: str, progress_fd: int) -> list[str]:
+    """The key frames of a file, each a picture; `target` has a %d."""
+    side = POSTER_SIDE
+    scale = f"scale=w='min({side},iw)':h='min({side},ih)':force_original_aspect_ratio=decrease:force_divisible_by=2"
+    graph = [*_mapped(rung), f"{scale}:flags=bicubic:{_FULL}", "setsar=1", "format=yuvj420p"]
+    return [
+        *_look(source, progress_fd, "-skip_frame", "nokey"),
+        "-filter:v",
+        ",".join(graph),
+        "-q:v",
+        "3",
+        *_output(target),
+    ]
+
+
+def _mapped(rung: Rung) -> Sequence[str]:
+    return () if rung.dynamic_range == "SDR" else TONEMAP
+
+
+def _look(source: Source, progress_fd: int, *extra: str) -> list[str]:
+    return ["nice", "-n", "19", *ffmpeg(progress_fd), *strict(), "-threads", "1", *extra, *given(source), "-map", "0:v"]
+
+
+def _output(target: str) -> Sequence[str]:
+    return (*_JPEG, "-fps_mode", "passthrough", "-f", "image2", f"file:{target}")
