@@ -90,6 +90,7 @@ class Reason(StrEnum):
     PROGRAM_MISSING = "ProgramMissing"
     INPUT_FILE_UNMATCHED = "InputFileUnmatched"
     CLIP_EMPTY = "ClipEmpty"
+    QUALITY_BELOW_FLOOR = "QualityBelowFloor"
     # 70-79 torrents
     TORRENT_METADATA_TIMEOUT = "TorrentMetadataTimeout"
     TORRENT_STALLED = "TorrentStalled"
@@ -343,6 +344,12 @@ TABLE: Final[dict[Reason, Entry]] = {
         Class.TERMINAL,
         "The part that spec.clip names begins after the input's end.",
         "The message has the input's duration; begin earlier.",
+    ),
+    Reason.QUALITY_BELOW_FLOOR: Entry(
+        67,
+        Class.TERMINAL,
+        "A rung is further from the input than spec.quality.floor allows; nothing was published.",
+        "The message has the values; lower crf, raise maxBitrate, or lower the floor.",
     ),
     Reason.TORRENT_METADATA_TIMEOUT: Entry(
         70,

@@ -14,6 +14,7 @@ from narwhal_operator.contract.base import (
 )
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
 from narwhal_operator.contract.ladder import Clip, Ladder, Packaging
+from narwhal_operator.contract.quality import Quality
 from narwhal_operator.contract.tracks import Audio, Subtitles, Thumbnails
 
 KIND: Final = "TranscodingJob"
@@ -81,6 +82,7 @@ class TranscodeOptions(Suspendable):
         default_factory=Subtitles, description="What becomes of text subtitles.", json_schema_extra={"default": {}}
     )
     thumbnails: Thumbnails | None = Field(None, description="A poster and thumbnails; absent makes none.")
+    quality: Quality | None = Field(None, description="A measure of each rung, with a floor; absent measures none.")
     verify: Literal["Sample", "Full"] = Field(
         "Sample",
         description="What is decoded before publishing: Sample, a segment of each rendition, or Full, every segment. All"
@@ -114,6 +116,7 @@ class RungPlan(Contract):
     dynamic_range: str | None = Field(None, max_length=8, description="SDR, PQ (HDR10) or HLG.")
     crf: int | None = Field(None, ge=0, description="Constant rate factor.")
     bandwidth: int | None = Field(None, ge=1, description="Measured peak in bits per second, once encoded.")
+    quality: float | None = Field(None, ge=0, description="Measured against what its encoder was given, once encoded.")
     estimated_bytes: int | None = Field(
         None, ge=0, description="With mode Plan: bytes of its segments, if all are like the one that was tried."
     )
@@ -173,6 +176,7 @@ class TranscodePlan(Contract):
     dropped: list[Annotated[str, Field(max_length=256)]] = Field(
         default_factory=list, max_length=12, description="Rungs that are not encoded, and why."
     )
+    quality_metric: str | None = Field(None, max_length=8, description="What was measured: SSIM, PSNR or VMAF.")
     estimated_seconds: float | None = Field(
         None,
         ge=0,

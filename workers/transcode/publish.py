@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
+from narwhal_operator.contract.quality import Quality
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
 from workers.common.store import POINTER, ObjectStore
 from workers.transcode import loudness, tiles
@@ -17,6 +18,7 @@ from workers.transcode.layout import IFRAMES, MEDIA, VERSION, Layout
 from workers.transcode.package import VERSION as HLS_VERSION
 from workers.transcode.package import Pointers, media_playlist, subtitle_playlist
 from workers.transcode.plan import NOTES
+from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
@@ -76,8 +78,8 @@ async def record(
     return result
 
 
-async def finished(shelf: Shelf, extent: str) -> Record | None:
-    """What an earlier run published of this very work, when all of it is still there and verified as far; else None.
+async def finished(shelf: Shelf, extent: str, quality: Quality | None = None) -> Record | None:
+    """What an earlier run published of this very work, when all of it is still there, verified and measured as asked; else None.
 
     The pointers are put again when they point elsewhere: an earlier run was killed between two PUTs, or another version
     was published since and this one is asked for now.
@@ -90,6 +92,8 @@ async def finished(shelf: Shelf, extent: str) -> Record | None:
     except ValidationError:
         return None  # of another version of Narwhal: made anew
     if extent == "Full" and found.result.verification.extent != "Full":
+        return None
+    if unmeasured(quality, found.plan.quality_metric, [rung.quality for rung in found.plan.rungs]):
         return None
     listing = {path: info for path, info in (await shelf.listing()).items() if path != "outcome.json"}
     if (len(listing), sum(info.size for info in listing.values())) != (found.result.objects, found.result.bytes):
@@ -134,8 +138,8 @@ def _ours(store: ObjectStore, order: TranscodeOrder, version: str, keys: Sequenc
     return isinstance(about, dict) and about.get("uid") == order.head.uid
 
 
-def measured(title: Title) -> TranscodePlan:
-    """The plan with what encoding has shown: codec strings and bandwidths."""
+def measured(title: Title, quality: Quality | None = None) -> TranscodePlan:
+    """The plan with what encoding has shown: codec strings, bandwidths, the quality where it was measured."""
     summary = title.plan.summary()
     found = {video.name: video for video in title.videos}
     rungs, group = [], next(iter(audio_groups(title)), None)
@@ -143,10 +147,11 @@ def measured(title: Title) -> TranscodePlan:
         video = found[rung.name]
         codec = video.track.codec if video.track else None
         bandwidth = Variant(video, group).bandwidths(title.target)[0]
-        rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth}))
+        rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth, "quality": video.quality}))
     loud = {audio.name: audio.loudness for audio in title.audios if audio.loudness}
     sound = [one.model_copy(update={"loudness": loud.get(one.name)}) for one in summary.audio]
     notes = [*summary.notes, *title.extras.notes, *loudness.notes(loud, title.plan.loudness or 0)][:NOTES]
     text = [track.summary() for track in title.extras.subtitles]
-    made = {"rungs": rungs, "audio": sound, "subtitles": text, "notes": notes}
+    metric = quality.metric if quality else None
+    made = {"quality_metric": metric, "rungs": rungs, "audio": sound, "subtitles": text, "notes": notes}
     return summary.model_copy(update=made)

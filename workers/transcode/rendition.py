@@ -31,6 +31,8 @@ class Rendition:
     rung: Rung | None = None
     audio: AudioTrack | None = None
     loudness: LoudnessPlan | None = None
+    quality: float | None = None
+    """Of a rung, where it is measured."""
     init: bytes | None = None
     track: Track | None = None
     stored: dict[int, Stored] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.metrics import Counter
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, dash, estimate, ladder, package, probe, publish, runner
+from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner
 from workers.transcode.asides import Asides
 from workers.transcode.cpus import threads
 from workers.transcode.encode import Encoder, Place
@@ -71,7 +71,7 @@ class Transcode:
         source, info = await self._find_input()
         engine = await self.asking
         shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
-        if self.order.spec.mode == "Encode" and (done := await publish.finished(shelf, self.order.spec.verify)):
+        if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
         given = await self._fetch(source)
@@ -79,8 +79,12 @@ class Transcode:
             await self._check_digest(given, info)
             return await self._work(given, shelf, engine)
 
+    async def _finished(self, shelf: Shelf) -> publish.Record | None:
+        return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
+
     async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
         self.context.report(phase="Probing")
+        await quality.require(self.order.spec.quality)
         plan = ladder.plan(await probe.examine(given), self.order.spec)
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
@@ -166,10 +170,12 @@ class Transcode:
             self.context.report(phase="Verifying")
             await publish.write_playlists(shelf, title)
             pointers = self._pointers(title, shelf.layout)
+            if self.order.spec.quality:
+                await quality.measure(title, self.order.spec.quality, given, shelf, place)
             summary = await Gate(shelf, title, pointers, sampler).run()
         self.context.report(phase="Publishing")
         await publish.publish(shelf, pointers)
-        plan = publish.measured(title)
+        plan = publish.measured(title, self.order.spec.quality)
         result = await publish.record(shelf, plan, pointers, engine, summary)
         done = self.context.current.transcode
         self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)

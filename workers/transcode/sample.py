@@ -10,17 +10,14 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from narwhal_operator.contract.outcome import Reason, WorkError
-from workers.common.files import scratch_errors
 from workers.transcode.decode import Piece, decode, source_is
 from workers.transcode.layout import MEDIA, segment_name
 from workers.transcode.probe import InputFile
-from workers.transcode.rendition import Rendition, Stored, Title
+from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import stop
 from workers.verify.facts import Planned, Sample, Source
 
-CHUNK: Final = 4 * 1024 * 1024
-"""Bytes of a segment that are in memory at once while it is fetched."""
 LOOKS: Final = 32
 """Times the source is looked at because the output is black or silent."""
 ENTRIES: Final = {"h264": "avc1", "hevc": "hvc1", "av1": "av01", "aac": "mp4a", "opus": "Opus"}
@@ -103,7 +100,7 @@ class Sampler:
                 for place, (rendition, index) in enumerate(batch):
                     path, sample = Path(directory) / f"{place}.mp4", self._expected(rendition, index)
                     try:
-                        await self.shelf.call(self._fetch, rendition, rendition.stored.get(index), path)
+                        await self.shelf.fetch_segment(rendition, index, path)
                     except WorkError as error:
                         if error.reason is not Reason.INPUT_NOT_FOUND:
                             raise
@@ -123,18 +120,6 @@ class Sampler:
         expected = round(lasts * track.sample_rate) if rendition.audio else part.samples
         start = Fraction(part.start + part.offset - track.edit, ticks)
         return Sample(rendition.path, uri, expected, start=start, duration=lasts)
-
-    def _fetch(self, rendition: Rendition, segment: Stored | None, path: Path) -> None:
-        with scratch_errors(path), path.open("wb") as out:
-            out.write(rendition.init or b"")
-            start = 0
-            while segment is not None and start < segment.size:
-                key = self.shelf.key(rendition, segment_name(segment.index))
-                data = self.shelf.store.read(self.shelf.bucket, key, start, min(CHUNK, segment.size - start))
-                if not data:
-                    break  # shorter than it was; its listing says so too
-                out.write(data)
-                start += len(data)
 
     async def _source(self, samples: Sequence[Sample]) -> Source:
         """What the rules may hold the output against. The source itself is looked at only where the output is empty."""

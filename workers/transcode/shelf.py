@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from workers.common.files import scratch_errors
 from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode import limits
 from workers.transcode.layout import INIT, Layout, segment_index, segment_name
@@ -17,6 +18,8 @@ from workers.verify.fragment import read_fragment
 from workers.verify.init import read_init
 
 T = TypeVar("T")
+CHUNK: Final = 4 * 1024 * 1024
+"""Bytes of a segment that are in memory at once while it is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,22 @@ class Shelf:
         key = self.key(rendition, segment_name(index))
         head = await self.call(self.store.read, self.bucket, key, 0, min(info.size, limits.SEGMENT_HEAD))
         return Stored(index, info.size, info.etag, read_fragment(head, rendition.track, info.size))
+
+    async def fetch_segment(self, rendition: Rendition, index: int, path: Path) -> None:
+        """A stored segment behind its init segment, as a file that programs read; the init segment alone where it is missing."""
+        await self.call(self._fetch, rendition, rendition.stored.get(index), path)
+
+    def _fetch(self, rendition: Rendition, segment: Stored | None, path: Path) -> None:
+        with scratch_errors(path), path.open("wb") as out:
+            out.write(rendition.init or b"")
+            start = 0
+            while segment is not None and start < segment.size:
+                key = self.key(rendition, segment_name(segment.index))
+                data = self.store.read(self.bucket, key, start, min(CHUNK, segment.size - start))
+                if not data:
+                    break  # shorter than it was; its listing says so too
+                out.write(data)
+                start += len(data)
 
     async def put_init(self, rendition: Rendition, data: bytes) -> None:
         """Stores the init segment. Raises DamagedSegmentError."""

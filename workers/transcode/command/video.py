@@ -28,14 +28,15 @@ def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
         *strict(),
         # Threads are what the order's CPUs allow; FFmpeg's own guess is the machine's.
         *("-threads", str(job.threads), "-filter_complex_threads", str(job.threads), "-copyts"),
-        *_seek(plan, part),
+        *seek(plan, part),
         *given(job.source),
         *("-filter_complex", video_graph(plan, part)),
         *outputs,
     ]
 
 
-def _seek(plan: Plan, part: Range) -> Iterable[str]:
+def seek(plan: Plan, part: Range) -> Iterable[str]:
+    """Where the demuxer begins: before a range, if it finds its way there."""
     target = plan.skipped + part.start * plan.timeline.segment_duration - SEEK_MARGIN
     if not plan.seekable or target <= 0:
         return ()
