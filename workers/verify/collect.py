@@ -60,7 +60,7 @@ class Collector:
     objects: dict[str, Object] = field(default_factory=dict)
     problems: list[tuple[str, str, int | None, str]] = field(default_factory=list)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
-    _reads: dict[tuple[str, Range | None], "asyncio.Future[Segment]"] = field(default_factory=dict)
+    _reads: dict[tuple[str, Range | None, str], "asyncio.Future[Segment]"] = field(default_factory=dict)
     _inits: dict[tuple[str, Range | None], "asyncio.Future[tuple[Track, ...] | str]"] = field(default_factory=dict)
 
     async def run(self, entries: Sequence[str]) -> Package:
@@ -182,7 +182,7 @@ class Collector:
                     return await self._remembered(uri, span, tracks)
                 return await self._read(uri, span, tracks)
 
-        return await _once(self._reads, (uri, span), read)
+        return await _once(self._reads, (uri, span, init.uri if init else ""), read)
 
     async def _init(self, init: Reference) -> tuple[Track, ...] | str:
         async def read() -> tuple[Track, ...] | str:
@@ -252,8 +252,9 @@ class Collector:
                 return replace(segment, tracks=found.tracks, fragments=found.fragments, gaps=found.gaps)
         except DamagedSegmentError as error:
             return replace(segment, problem=str(error))
-        what = "an MP4 segment without EXT-X-MAP" if head[4:8] in {b"styp", b"moof", b"ftyp", b"sidx"} else "no media"
-        return replace(segment, problem=f"its bytes are {what} that this reads: {head[:8]!r}")
+        if head[4:8] in {b"styp", b"moof", b"sidx"}:
+            return segment  # that its init segment is not named is another rule's
+        return replace(segment, problem=f"its bytes are no media that this reads: {head[:8]!r}")
 
     async def _fragments(self, segment: Segment, head: bytes, start: int, size: int) -> tuple[Fragment, ...]:
         """Drives the reader of boxes: from the window while that has it, else by another read."""

@@ -70,6 +70,8 @@ class Representation:
     init_range: tuple[int, int] | None
     pieces: tuple[Piece, ...]
     channels: str | None = None
+    timed: bool = False
+    """Whether a SegmentTimeline says the time of each segment."""
     indexed: bool = False
     """Whether it is one file with an index (SegmentBase)."""
 
@@ -192,6 +194,7 @@ def _representation(path: tuple[Node, ...], place: tuple[int, int], lasts: Fract
         init_range=span,
         pieces=pieces,
         channels=channels.attributes.get("value") if channels else None,
+        timed=any(node.all("SegmentTimeline") for node in nodes),
         indexed=kind == "SegmentBase",
     )
 

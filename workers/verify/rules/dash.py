@@ -9,7 +9,7 @@ from workers.verify.facts import Package, Stream, average, peak
 from workers.verify.mpd import Manifest, Representation
 from workers.verify.playlist import integer
 from workers.verify.rule import Finding, Rule, rule
-from workers.verify.rules.media import MILLISECOND, place
+from workers.verify.rules.media import MILLISECOND, hidden, place
 from workers.verify.rules.texts import grammar
 
 MIME_TYPES: Final = {
@@ -143,6 +143,10 @@ def mpd_bandwidth_true(package: Package) -> Iterator[Finding]:
             yield Finding(uri, one.line, words)
 
 
+def _off(said: Fraction, lasts: Fraction, unseen: Fraction) -> Fraction:
+    return min(abs(said - lasts), abs(said - lasts + unseen))
+
+
 @rule(
     "mpd-timeline-true",
     "ISO/IEC 23009-1 5.3.9.6",
@@ -155,18 +159,21 @@ def mpd_timeline_true(package: Package) -> Iterator[Finding]:
         if track is None or one.indexed:
             continue
         # A template's constant duration may be half a segment off (section 7.2.1); a timeline may not.
-        exact = len({segment.line for segment in stream.segments}) > 1 or len(stream.segments) == 1
-        for segment, part in stream.parts():
-            if segment.said_start is None:
-                continue
+        exact = one.timed
+        ends: int | None = None
+        for number, (segment, part) in enumerate(stream.parts()):
+            if segment.said_start is None or (ends is not None and part.start != ends):
+                break  # a hole in the bytes themselves is told by another rule
+            ends = part.start + part.duration
+            edit = Fraction(track.edit, track.timescale)
             said = Fraction(segment.said_start - one.offset, one.timescale)
-            true = Fraction(part.start - track.edit if one.offset else part.start, track.timescale)
+            true = Fraction(part.start, track.timescale)
             lasts = Fraction(part.duration, track.timescale)
             margin = max(stream.step() / 2, MILLISECOND) if exact else lasts / 2 + MILLISECOND
             words = ""
-            if abs(said - true) > margin and abs(said - true - Fraction(track.edit, track.timescale)) > margin:
+            if min(abs(said - true), abs(said - true + edit)) > margin:
                 words = f"{segment.uri} starts at {float(true):.3f} s, the manifest says {float(said):.3f} s"
-            elif exact and segment.said is not None and abs(segment.said - lasts) > margin:
+            elif exact and segment.said is not None and _off(segment.said, lasts, hidden(stream, number)) > margin:
                 words = f"{segment.uri} lasts {float(lasts):.3f} s, the manifest says {float(segment.said):.3f} s"
             if words:
                 yield Finding(*place(stream, segment), words)

@@ -193,6 +193,7 @@ def _i_frames(package: Package) -> Iterator[tuple[Playlist, Tag, Stream]]:
 @rule("i-frames-true", "RFC 8216 4.3.3.6", "Each entry of an I-frame playlist is the bytes of one key picture, whole.")
 def i_frames_true(package: Package) -> Iterator[Finding]:
     """A range that does not begin with a key picture or ends within it."""
+    told = {s.uri for stream in package.kinds("video") for s, part in stream.parts() if not part.key}
     for stream in package.media:
         if stream.kind != "i-frames" or stream.protected:
             continue
@@ -202,7 +203,7 @@ def i_frames_true(package: Package) -> Iterator[Finding]:
                 yield Finding(*where, f"{segment.uri}: {segment.problem}")
                 continue
             for part in segment.fragments[:1]:
-                if not part.key:
+                if not part.key and segment.uri not in told:
                     yield Finding(*where, f"the range of {segment.uri} does not begin with a key picture")
                 elif segment.size is not None and part.first_end > segment.size:
                     words = f"the range of {segment.uri} has {segment.size} bytes, its picture ends at {part.first_end}"

@@ -93,6 +93,14 @@ def segment_duration_limit(package: Package) -> Iterator[Finding]:
                 yield Finding(*place(stream, segment), words)
 
 
+def hidden(stream: Stream, number: int) -> Fraction:
+    """Seconds of a segment that the edit list hides: an encoder's priming, in the first segment of sound."""
+    track, first = stream.main, next(stream.parts(), None)
+    if number or track is None or first is None:
+        return Fraction(0)
+    return Fraction(max(0, track.edit - first[1].offset), track.timescale)
+
+
 @rule("extinf-true", f"{SPEC} 8.1", "Each EXTINF is what its segment lasts, and so is the sum, within half a frame.")
 def extinf_true(package: Package) -> Iterator[Finding]:
     """A duration in a playlist that is not that of the bytes."""
@@ -101,9 +109,12 @@ def extinf_true(package: Package) -> Iterator[Finding]:
         if track is None or stream.kind not in {"video", "audio"}:
             continue
         margin = max(stream.step() / 2, MILLISECOND)
-        for segment, part in stream.parts():
+        for number, (segment, part) in enumerate(stream.parts()):
             lasts = Fraction(part.duration, track.timescale)
-            if segment.said is not None and abs(segment.said - lasts) > margin:
+            apart = (
+                [abs(segment.said - one) for one in (lasts, lasts - hidden(stream, number))] if segment.said else [0]
+            )
+            if segment.said is not None and min(apart) > margin:
                 words = f"EXTINF is {float(segment.said):.6f}, {segment.uri} lasts {float(lasts):.6f} s"
                 yield Finding(*place(stream, segment), words)
 

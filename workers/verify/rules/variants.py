@@ -26,15 +26,18 @@ def attribute(variant: Variant | Tag, name: str) -> str:
     return variant.attributes.get(name, "missing")
 
 
-def _audio(package: Package, master: Playlist, variant: Variant) -> list[Stream]:
-    """The audio a variant is played with, that was read."""
-    found = package.group(master, "AUDIO", variant.attributes.get("AUDIO"))
-    return [stream for _, stream in found if stream is not None]
+def _played(package: Package) -> Iterator[tuple[Playlist, Variant, Stream, list[Stream]]]:
+    """Each variant with the audio it is played with. One whose audio group is missing is told by another rule."""
+    for master, variant, stream in package.variants():
+        name = variant.attributes.get("AUDIO")
+        found = package.group(master, "AUDIO", name)
+        if name is None or found:
+            yield master, variant, stream, [one for _, one in found if one is not None]
 
 
-def _measured(package: Package, master: Playlist, variant: Variant, stream: Stream) -> tuple[int | None, int | None]:
+def _measured(stream: Stream, audio: list[Stream]) -> tuple[int | None, int | None]:
     """Peak and average bit rate of a variant: its own and the largest of the audio it is played with."""
-    streams = [stream, *_audio(package, master, variant)]
+    streams = [stream, *audio]
     target = stream.playlist.peak_target if stream.playlist else Fraction(1)
     peaks, averages = [peak(one, target) for one in streams], [average(one) for one in streams]
     return _sum(peaks), _sum(averages)
@@ -52,8 +55,8 @@ def _sum(rates: list[int | None]) -> int | None:
 )
 def bandwidth_true(package: Package) -> Iterator[Finding]:
     """BANDWIDTH of a variant that is not its peak."""
-    for master, variant, stream in package.variants():
-        true, said = _measured(package, master, variant, stream)[0], integer(variant.attributes.get("BANDWIDTH"))
+    for master, variant, stream, audio in _played(package):
+        true, said = _measured(stream, audio)[0], integer(variant.attributes.get("BANDWIDTH"))
         if true is not None and said is not None and not true <= said <= true * (1 + TRUE_BANDWIDTH):
             yield Finding(master.uri, variant.line, f"BANDWIDTH is {said}, measured {true}: {variant.uri}")
 
@@ -65,8 +68,8 @@ def bandwidth_true(package: Package) -> Iterator[Finding]:
 )
 def average_bandwidth_true(package: Package) -> Iterator[Finding]:
     """AVERAGE-BANDWIDTH of a variant that is not its average."""
-    for master, variant, stream in package.variants():
-        true = _measured(package, master, variant, stream)[1]
+    for master, variant, stream, audio in _played(package):
+        true = _measured(stream, audio)[1]
         text = variant.attributes.get("AVERAGE-BANDWIDTH")
         said = integer(text)
         if text is None or true is None:
@@ -87,8 +90,8 @@ def average_bandwidth_said(package: Package) -> Iterator[Finding]:
 @rule("peak-moderate", f"{SPEC} 1.30", "The peak bit rate is at most twice the average.", Severity.ADVICE)
 def peak_moderate(package: Package) -> Iterator[Finding]:
     """A variant whose rate varies more."""
-    for master, variant, stream in package.variants():
-        top, mean = _measured(package, master, variant, stream)
+    for master, variant, stream, audio in _played(package):
+        top, mean = _measured(stream, audio)
         if top and mean and top > 2 * mean:
             yield Finding(master.uri, variant.line, f"its peak is {top}, its average {mean}: {variant.uri}")
 
@@ -100,8 +103,8 @@ def peak_moderate(package: Package) -> Iterator[Finding]:
 )
 def codecs_true(package: Package) -> Iterator[Finding]:
     """A codec that is not said, or that nothing has."""
-    for master, variant, stream in package.variants():
-        streams = [stream, *_audio(package, master, variant)]
+    for master, variant, stream, audio in _played(package):
+        streams = [stream, *audio]
         if not all(one.tracks for one in streams):
             continue
         true = [track.codec for one in streams for track in one.tracks if track.kind in {"video", "audio"}]
