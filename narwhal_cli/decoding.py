@@ -29,7 +29,7 @@ async def decoded(package: Package, reader: Reader, scratch: Path, *, full: bool
             pieces: list[Piece] = []
             for number, (stream, segment) in enumerate(batch):
                 path = Path(directory) / str(number)
-                await _fetch(reader, stream, segment, path)
+                await _fetch(reader, segment, path)
                 pieces += _pieces(stream, segment, path)
             found += await decode(pieces, scratch)
     return tuple(found)
@@ -53,12 +53,12 @@ def _sound(segment: Segment) -> bool:
     return all(part.length in {0, segment.size} and part.key for part in segment.fragments)
 
 
-async def _fetch(reader: Reader, stream: Stream, segment: Segment, path: Path) -> None:
+async def _fetch(reader: Reader, segment: Segment, path: Path) -> None:
     with path.open("wb") as out:
-        for init in stream.inits[:1]:
-            data, _ = await reader.read(init, 0, INIT_LIMIT)
-            if init != segment.uri:
-                out.write(data)
+        init = segment.init
+        if init is not None and (init.uri, segment.range) != (segment.uri, None):  # else it is in the segment itself
+            count = min(init.range.count if init.range else INIT_LIMIT, INIT_LIMIT)
+            out.write((await reader.read(init.uri, init.range.start if init.range else 0, count))[0])
         start, size = segment.range.start if segment.range else 0, segment.size or 0
         at = 0
         while at < size:

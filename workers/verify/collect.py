@@ -182,7 +182,7 @@ class Collector:
                     return await self._remembered(uri, span, tracks)
                 return await self._read(uri, span, tracks)
 
-        return await _once(self._reads, (uri, span, init.uri if init else ""), read)
+        return replace(await _once(self._reads, (uri, span, init.uri if init else ""), read), init=init)
 
     async def _init(self, init: Reference) -> tuple[Track, ...] | str:
         async def read() -> tuple[Track, ...] | str:

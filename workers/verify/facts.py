@@ -9,7 +9,7 @@ from workers.verify import webvtt
 from workers.verify.fragment import Fragment
 from workers.verify.init import Track
 from workers.verify.mpd import Manifest, Representation
-from workers.verify.playlist import Attributes, Playlist, Range, Tag, Variant
+from workers.verify.playlist import Attributes, Playlist, Range, Reference, Tag, Variant
 
 Kind = Literal["video", "audio", "subtitles", "i-frames", "images", "unknown"]
 AUDIO_RATE: Final = 48_000
@@ -48,6 +48,8 @@ class Segment:
     tracks: tuple[Track, ...] = ()
     fragments: tuple[Fragment, ...] = ()
     text: webvtt.Text | None = None
+    init: Reference | None = None
+    """Its init segment; the line is of who names it."""
     discontinuity: bool = False
     encrypted: str | None = None
     problem: str | None = None

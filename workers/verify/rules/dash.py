@@ -138,7 +138,9 @@ def mpd_bandwidth_true(package: Package) -> Iterator[Finding]:
         if said is None or mean is None or not lengths:
             continue
         top = peak(stream, max(lengths)) or mean
-        if said < mean or (stream.kind in {"video", "audio"} and not one.indexed and said > 2 * top):
+        # One file has an index and an init segment as well, which are no segments' bits.
+        least = mean * (1 - TOO_LOW) if one.indexed else mean
+        if said < least or (stream.kind in {"video", "audio"} and not one.indexed and said > 2 * top):
             words = f"bandwidth of {one.name} is {said}, measured average {mean}, peak {top}"
             yield Finding(uri, one.line, words)
 
