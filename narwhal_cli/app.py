@@ -145,3 +145,48 @@ def verify(
 
     extent: Literal["none", "sample", "full"] = "full" if full else "sample" if decode else "none"
     raise typer.Exit(verifying.run(verifying.Options(target, extent, advice, timeout, output == "json")))
+
+
+_ROLLBACK_EPILOG: Final = """
+Examples:
+
+  narwhal rollback -f film.yaml --store ./media --list
+
+  narwhal rollback -f film.yaml --store ./media --to 3f2a9c0d1b7e4f56
+
+  kubectl get tcj/film secret/narwhal-storage -o yaml | narwhal rollback -f -
+"""
+
+
+@app.command(epilog=_ROLLBACK_EPILOG)
+def rollback(
+    file: Annotated[
+        str, typer.Option("--file", "-f", metavar="FILE", help="The manifest the title was run with; - is stdin.")
+    ],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The TranscodingJob, where the manifest holds several.")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option(metavar="DIR|s3://HOST:PORT", help="Where objects are, as of narwhal run.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="The version to show again. None: the one before.")
+    ] = None,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Only list the versions, oldest first; * is the published one.")
+    ] = False,
+    output: Annotated[Literal["json"] | None, typer.Option("--output", "-o", help="json: lines of JSON.")] = None,
+) -> None:
+    """Show an older version of a title again: its pointers are put back, word for word.
+
+    Only a version that is whole; keepVersions says how many stay.
+    """
+    from narwhal_cli import rollback as rolling
+    from narwhal_cli.start import UsageError
+
+    try:
+        code = rolling.run(rolling.Options(file, name, store, to, list_only, output == "json"))
+    except UsageError as error:
+        sys.stderr.write(f"error: narwhal rollback: {error}\n")
+        code = USAGE_CODE
+    raise typer.Exit(code)

@@ -63,6 +63,13 @@ def bundle(work: Work, place: Place, directory: str, attempt: int = 1, made: Art
     return Bundle({**render.files, ORDER: text.encode()})
 
 
+def output_store(work: Work, spec: TranscodingJobSpec, place: Place, directory: str) -> tuple[Store, Bundle]:
+    """The store a title is written to, with the Secret it names, for that directory. Raises WorkError(SecretNotFound)."""
+    render = _Render(work, place, directory)
+    store = render.store(spec.output.storage_ref)
+    return store, Bundle(render.files)
+
+
 class _Render:
     """One rendering; gathers the files on its way."""
 
@@ -96,11 +103,11 @@ class _Render:
         found = spec.source.torrent.object if spec.source.torrent is not None else None
         if found is None:
             return None
-        return ObjectLocation(store=self._store(found.storage_ref), bucket=found.bucket, key=found.key)
+        return ObjectLocation(store=self.store(found.storage_ref), bucket=found.bucket, key=found.key)
 
     def transcode(self, spec: TranscodingJobSpec, head: OrderHead, made: Artifact | None) -> TranscodeOrder:
         """The order of a TranscodingJob."""
-        output = self._store(spec.output.storage_ref)
+        output = self.store(spec.output.storage_ref)
         source, sha256 = self._input(spec, made)
         return TranscodeOrder(
             head=head,
@@ -113,7 +120,7 @@ class _Render:
 
     def _destination(self, spec: DownloadJobSpec) -> ObjectLocation:
         to = spec.destination
-        return ObjectLocation(store=self._store(to.storage_ref), bucket=to.bucket, key=to.key)
+        return ObjectLocation(store=self.store(to.storage_ref), bucket=to.bucket, key=to.key)
 
     def _input(self, spec: TranscodingJobSpec, made: Artifact | None) -> tuple[ObjectLocation, str | None]:
         """The input and its digest, once it was made. Raises WorkError(InputFileUnmatched | DependencyMissing)."""
@@ -128,9 +135,9 @@ class _Render:
         if spec.input.s3 is None:
             raise WorkError(Reason.INVALID_ORDER, "spec.input is neither downloadJobRef nor s3; set one.")
         found = spec.input.s3
-        return ObjectLocation(store=self._store(found.storage_ref), bucket=found.bucket, key=found.key), None
+        return ObjectLocation(store=self.store(found.storage_ref), bucket=found.bucket, key=found.key), None
 
-    def _store(self, ref: LocalRef | None) -> Store:
+    def store(self, ref: LocalRef | None) -> Store:
         """The store of a reference; the same directory for the same Secret, so that a worker opens it once."""
         chosen = self._place.store
         if isinstance(chosen, Directory):

@@ -35,7 +35,7 @@ def run(options: Options) -> int:
 
     Raises UsageError for options that cannot be meant so.
     """
-    return asyncio.run(_run(options, _read(options.file)))
+    return asyncio.run(_run(options, read(options.file)))
 
 
 async def _run(options: Options, data: bytes) -> int:
@@ -56,7 +56,8 @@ def _modules(options: Options, data: bytes) -> Sequence[str]:
     return ("workers.common.worker", f"workers.common.{store}", worker)
 
 
-def _read(name: str) -> bytes:
+def read(name: str) -> bytes:
+    """The bytes of a manifest; `-` is standard input. Raises UsageError."""
     try:
         if name == "-":
             return sys.stdin.buffer.read(TEXT_LIMIT + 1)

@@ -8,7 +8,16 @@ LABEL_LIMIT: Final = 63
 """Length of a label value and of a Job's name, for its pods carry the name as a label."""
 
 NOT_WORK: Final = frozenset(
-    {"suspend", "backoffLimit", "ttlSecondsAfterFinished", "activeDeadlineSeconds", "template", "parallelism"}
+    {
+        "suspend",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "activeDeadlineSeconds",
+        "template",
+        "parallelism",
+        "keepVersions",
+        "versionGracePeriod",
+    }
 )
 """Fields of a spec that say how to run, not what to make: changing one does not make another work."""
 

@@ -60,7 +60,7 @@ class OrderHead(Contract):
     work_digest: str = Field(max_length=64)
     task: Literal["Run", "Sweep"] = Field(
         "Run",
-        description="Sweep removes what unfinished attempts of this resource left in the store, and nothing else.",
+        description="Sweep removes what unfinished attempts of this resource left in the store, and versions past their time.",
     )
 
 

@@ -10,7 +10,9 @@ from narwhal_operator.contract.base import (
     KeyPrefix,
     ObjectKey,
     Rule,
+    Span,
     immutable,
+    lasting,
 )
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
 from narwhal_operator.contract.ladder import Clip, Ladder, Packaging
@@ -87,6 +89,18 @@ class TranscodeOptions(Suspendable):
         "Sample",
         description="What is decoded before publishing: Sample, a segment of each rendition, or Full, every segment. All"
         " other rules look at every segment either way.",
+    )
+    keep_versions: int = Field(
+        1,
+        ge=0,
+        le=20,
+        description="Older versions of the output that stay beside the published one, for narwhal rollback; absent"
+        " means 1.",
+    )
+    version_grace_period: Annotated[Span, lasting("0s", "720h")] = Field(
+        "6h",
+        description="How long a version that another one took the place of stays at least, for who is watching it;"
+        " absent means 6h. Then, at the next run, it goes unless keepVersions keeps it.",
     )
     parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
 

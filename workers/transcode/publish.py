@@ -1,20 +1,21 @@
 """The pointers and the records around them: whose a version is, what was published, what may be swept away."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.base import seconds_of
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
+from narwhal_operator.contract.outcome import WorkError
 from narwhal_operator.contract.quality import Quality
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
+from workers.common.log import log
 from workers.common.store import POINTER, ObjectStore
 from workers.transcode import loudness, tiles
 from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.iframes import iframe_playlist
-from workers.transcode.layout import IFRAMES, MEDIA, VERSION, Layout
+from workers.transcode.layout import IFRAMES, MEDIA, Layout
 from workers.transcode.package import VERSION as HLS_VERSION
 from workers.transcode.package import Pointers, media_playlist, subtitle_playlist
 from workers.transcode.plan import NOTES
@@ -22,15 +23,7 @@ from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
-
-
-class Record(Contract):
-    """outcome.json: what was published, and the pointers word for word, so that a repeated run can put them again."""
-
-    plan: TranscodePlan
-    result: TranscodeResult
-    master: str
-    manifest: str | None = None
+from workers.transcode.versions import Rack, Record, expired
 
 
 async def claim(shelf: Shelf, head: OrderHead) -> None:
@@ -51,10 +44,15 @@ async def write_playlists(shelf: Shelf, title: Title) -> None:
 
 
 async def publish(shelf: Shelf, pointers: Pointers) -> None:
-    """Replaces the pointers. The master is last: who follows it finds everything there."""
+    """Replaces the pointers. The master is last: who follows it finds everything there.
+
+    A manifest that this version does not have would show another one for ever: it goes.
+    """
     if pointers.manifest is not None:
         await shelf.put(shelf.layout.manifest, pointers.manifest.encode(), POINTER)
     await shelf.put(shelf.layout.master, pointers.master.encode(), POINTER)
+    if pointers.manifest is None:
+        await shelf.call(shelf.store.delete, shelf.bucket, [shelf.layout.manifest])
 
 
 async def record(
@@ -99,43 +97,37 @@ async def finished(shelf: Shelf, extent: str, quality: Quality | None = None) ->
     if (len(listing), sum(info.size for info in listing.values())) != (found.result.objects, found.result.bytes):
         return None
     if await shelf.pointer(shelf.layout.master) != found.master:
+        await shelf.put(shelf.layout.outcome, text)  # its time is when the version was last published
         await publish(shelf, Pointers(found.master, found.manifest))
     return found
 
 
 def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
-    """Removes the versions of this resource that no pointer names; the number of objects removed.
+    """Removes what may go of this resource's versions (versions.expired); the number of objects removed.
 
     For a thread of its own. A version without order.json is not known to be ours and stays.
     """
-    output = order.spec.output
-    versions: dict[str, list[str]] = {}
-    for info in store.list(output.bucket, f"{output.prefix}/v/"):
-        match = VERSION.search(info.key.removeprefix(f"{output.prefix}/"))
-        if match:
-            versions.setdefault(match[1], []).append(info.key)
-    named = _named(store, output.bucket, output.prefix)
-    gone = [keys for version, keys in versions.items() if version not in named and _ours(store, order, version, keys)]
-    store.delete(output.bucket, (key for keys in gone for key in keys))
-    return sum(len(keys) for keys in gone)
+    spec, rack = order.spec, Rack.of(store, order.spec.output)
+    grace = timedelta(seconds=seconds_of(spec.version_grace_period))
+    found = expired(rack.versions(), spec.keep_versions, grace, datetime.now(UTC))
+    gone = [version for version in found if rack.owner(version) == order.head.uid]
+    for version in gone:
+        # Whose it is goes last: killed in between, the next sweep still knows that the rest is ours.
+        own = Layout(rack.prefix, version.name).order
+        store.delete(rack.bucket, (key for key in version.keys if key != own))
+        store.delete(rack.bucket, [own])
+    return sum(len(version.keys) for version in gone)
 
 
-def _named(store: ObjectStore, bucket: str, prefix: str) -> set[str]:
-    """The versions that the pointers name."""
-    layout = Layout(prefix, "")
-    texts = [store.read(bucket, key) for key in (layout.master, layout.manifest) if store.head(bucket, key)]
-    return {match[1] for text in texts for match in VERSION.finditer(text.decode("utf-8", "replace"))}
-
-
-def _ours(store: ObjectStore, order: TranscodeOrder, version: str, keys: Sequence[str]) -> bool:
-    key = Layout(order.spec.output.prefix, version).order
-    if key not in keys:
-        return False
+async def tidy(shelf: Shelf, order: TranscodeOrder) -> None:
+    """Sweeps after a version was published. What cannot be removed now is the next run's to remove: no reason to fail."""
     try:
-        about: Any = json.loads(store.read(order.spec.output.bucket, key))
-    except ValueError:
-        return False
-    return isinstance(about, dict) and about.get("uid") == order.head.uid
+        count = await shelf.call(sweep, shelf.store, order)
+    except WorkError as error:
+        log("warning", "older versions were not removed", reason=error.reason.value, message=error.message)
+        return
+    if count:
+        log("info", "removed older versions", objects=count)
 
 
 def measured(title: Title, quality: Quality | None = None) -> TranscodePlan:

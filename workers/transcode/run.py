@@ -27,6 +27,7 @@ from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
 from workers.transcode.tasks import stop, together
 from workers.transcode.verify import Gate
+from workers.transcode.versions import Record
 
 SHA256: Final = "narwhal-sha256"
 """Metadata of an object that a DownloadJob made."""
@@ -39,7 +40,7 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     if order.head.task == "Sweep":
         store = await _open(order, context)
         count = await asyncio.to_thread(publish.sweep, store, order)
-        return Result(message=f"Removed {count} objects of unfinished runs.")
+        return Result(message=f"Removed {count} objects of unfinished runs and of versions past their time.")
     runner.require("ffmpeg", "ffprobe", "nice", "setpriv")
     asking = asyncio.create_task(_engine())
     try:
@@ -73,13 +74,14 @@ class Transcode:
         shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
+            await publish.tidy(shelf, self.order)
             return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
         given = await self._fetch(source)
         with given.file:
             await self._check_digest(given, info)
             return await self._work(given, shelf, engine)
 
-    async def _finished(self, shelf: Shelf) -> publish.Record | None:
+    async def _finished(self, shelf: Shelf) -> Record | None:
         return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
 
     async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
@@ -177,6 +179,7 @@ class Transcode:
         await publish.publish(shelf, pointers)
         plan = publish.measured(title, self.order.spec.quality)
         result = await publish.record(shelf, plan, pointers, engine, summary)
+        await publish.tidy(shelf, self.order)
         done = self.context.current.transcode
         self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)
         return Result(f"Published {result.master_url}.", plan=plan, result=result)
