@@ -12,6 +12,19 @@ _LANGUAGES: Final = matches(
 )
 
 
+TEXT_PATTERN: Final = r'^[^"\x00-\x1f\x7f]*$'
+_PLAIN: Final = matches(TEXT_PATTERN, "must be one line without double quotes, which no playlist can carry")
+PlainText = Annotated[str, Field(max_length=128), _PLAIN]
+"""A text that stands in a playlist as it is (RFC 8216 section 4.2)."""
+
+
+class Metadata(Contract):
+    """What the film is called; an empty text says nothing."""
+
+    title: PlainText | None = Field(None, description="Title for players to show; absent takes the input's.")
+    artist: PlainText | None = Field(None, description="Artist or maker; absent takes the input's.")
+
+
 class Loudness(Contract):
     """EBU R128 loudness normalisation."""
 

@@ -17,7 +17,7 @@ from narwhal_operator.contract.base import (
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
 from narwhal_operator.contract.ladder import Clip, Ladder, Packaging
 from narwhal_operator.contract.quality import Quality
-from narwhal_operator.contract.tracks import Audio, Subtitles, Thumbnails
+from narwhal_operator.contract.tracks import Audio, Metadata, Subtitles, Thumbnails
 
 KIND: Final = "TranscodingJob"
 COMMAND_LENGTH: Final = 2400
@@ -85,6 +85,9 @@ class TranscodeOptions(Suspendable):
     )
     thumbnails: Thumbnails | None = Field(None, description="A poster and thumbnails; absent makes none.")
     quality: Quality | None = Field(None, description="A measure of each rung, with a floor; absent measures none.")
+    metadata: Metadata = Field(
+        default_factory=Metadata, description="What the film is called.", json_schema_extra={"default": {}}
+    )
     verify: Literal["Sample", "Full"] = Field(
         "Sample",
         description="What is decoded before publishing: Sample, a segment of each rendition, or Full, every segment. All"
@@ -150,21 +153,21 @@ class LoudnessPlan(Contract):
 class AudioPlan(Contract):
     """One rendition of the audio."""
 
-    name: str = Field(max_length=64, description="Name of the rendition, part of its keys.")
-    title: str = Field(max_length=96, description="What a player's menu shows.")
+    name: str = Field(max_length=48, description="Name of the rendition, part of its keys.")
+    title: str = Field(max_length=48, description="What a player's menu shows; a long one is cut here.")
     language: str | None = Field(None, max_length=40, description="BCP 47 tag, when the input says one.")
-    role: str = Field(max_length=16, description="main, commentary or description.")
-    codec: str = Field(max_length=16, description="aac or opus.")
-    channels: int = Field(ge=1, description="2 for stereo, 6 for 5.1.")
-    bitrate: int = Field(ge=1, description="Bits per second asked of the encoder.")
+    role: str = Field(max_length=11, description="main, commentary or description.")
+    codec: str = Field(max_length=8, description="aac or opus.")
+    channels: int = Field(ge=1, le=64, description="2 for stereo, 6 for 5.1.")
+    bitrate: int = Field(ge=1, le=2**31, description="Bits per second asked of the encoder.")
     loudness: LoudnessPlan | None = Field(None, description="Where spec.audio.loudness asks for it, once measured.")
 
 
 class SubtitlePlan(Contract):
     """One rendition of the subtitles."""
 
-    name: str = Field(max_length=64, description="Name of the rendition, part of its keys.")
-    title: str = Field(max_length=96, description="What a player's menu shows.")
+    name: str = Field(max_length=48, description="Name of the rendition, part of its keys.")
+    title: str = Field(max_length=48, description="What a player's menu shows; a long one is cut here.")
     language: str | None = Field(None, max_length=40, description="BCP 47 tag, when the input says one.")
     forced: bool = Field(False, description="Whether it is shown to who has subtitles off: signs, foreign speech.")
 
@@ -179,15 +182,19 @@ class TranscodePlan(Contract):
     frames: int = Field(ge=0, description="Frames of video that are expected.")
     video_codec: str = Field(max_length=32, description="Codec of the input.")
     audio_tracks: int = Field(0, ge=0, description="Audio tracks that are packaged.")
-    audio: list[AudioPlan] = Field(default_factory=list, max_length=32, description="Renditions of the audio.")
+    audio: list[AudioPlan] = Field(
+        default_factory=list,
+        max_length=8,
+        description="The first renditions of the audio; audioTracks counts all tracks.",
+    )
     subtitles: list[SubtitlePlan] = Field(
-        default_factory=list, max_length=32, description="Renditions of the subtitles."
+        default_factory=list, max_length=6, description="The first renditions of the subtitles."
     )
     chapters: int = Field(0, ge=0, description="Chapters of the input.")
     segments: int = Field(0, ge=0, description="Segments of each rung.")
     segment_seconds: float = Field(0, ge=0, description="Duration of a segment: whole frames.")
     rungs: list[RungPlan] = Field(default_factory=list, max_length=12, description="Rungs that are encoded.")
-    dropped: list[Annotated[str, Field(max_length=256)]] = Field(
+    dropped: list[Annotated[str, Field(max_length=128)]] = Field(
         default_factory=list, max_length=12, description="Rungs that are not encoded, and why."
     )
     quality_metric: str | None = Field(None, max_length=8, description="What was measured: SSIM, PSNR or VMAF.")
@@ -202,7 +209,7 @@ class TranscodePlan(Contract):
         description="With mode Plan: FFmpeg's argument list for the video, as far as it fits.",
     )
     notes: list[Annotated[str, Field(max_length=256)]] = Field(
-        default_factory=list, max_length=32, description="Corrections and omissions, such as: interlaced: deinterlaced."
+        default_factory=list, max_length=20, description="Corrections and omissions, such as: interlaced: deinterlaced."
     )
 
 

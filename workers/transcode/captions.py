@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.tracks import Subtitles as Wish
 from narwhal_operator.contract.transcode import SubtitlePlan
 from workers.transcode.languages import name_of, speaks, tag, unique
@@ -39,7 +40,7 @@ class TextTrack:
 
     def summary(self) -> SubtitlePlan:
         """As the status shows it."""
-        return SubtitlePlan(name=self.name, title=self.label, language=self.language, forced=self.forced)
+        return SubtitlePlan(name=self.name, title=clip(self.label, 48), language=self.language, forced=self.forced)
 
 
 def choose(tracks: Sequence[Subtitle], wish: Wish) -> list[Subtitle]:

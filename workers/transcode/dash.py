@@ -37,6 +37,8 @@ def manifest(root: str, title: Title) -> str:
             "minBufferTime": f"PT{title.target}S",
         },
     )
+    if title.plan.about.title:
+        ET.SubElement(ET.SubElement(mpd, "ProgramInformation"), "Title").text = title.plan.about.title
     ET.SubElement(mpd, "BaseURL").text = f"{root}/"
     period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
     for number, audio in enumerate(title.audios, _videos(period, title)):

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from narwhal_operator.contract.base import seconds_of
+from narwhal_operator.contract.tracks import Metadata
 from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode import captions, chapters
 from workers.transcode.clip import clipped
 from workers.transcode.colour import is_rgb, standard
 from workers.transcode.examine import examine
-from workers.transcode.media import INTERLACED, MediaInfo
+from workers.transcode.media import INTERLACED, About, MediaInfo
 from workers.transcode.notes import NOTES
 from workers.transcode.plan import Plan, Rung
 from workers.transcode.presets import LEAST_GOP
@@ -52,8 +53,14 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         notes=tuple(note for rule in NOTES if (note := rule(seen))),
         subtitles=captions.renditions(info.subtitles, options.subtitles),
         chapters=chapters.within(info.chapters, scan.first * video.time_base + skipped, line.duration),
+        about=_about(info.about, options.metadata),
         loudness=options.audio.loudness.target if options.audio.loudness else None,
     )
+
+
+def _about(found: About, wish: Metadata) -> About:
+    title, artist = wish.title, wish.artist
+    return About(found.title if title is None else title, found.artist if artist is None else artist)
 
 
 def _whole(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:

@@ -86,6 +86,14 @@ class Subtitle:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a film is called; an empty text is unknown."""
+
+    title: str = ""
+    artist: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MediaInfo:
     """An input: its container, streams, and the walk over the video packets."""
 
@@ -95,6 +103,7 @@ class MediaInfo:
     audio: tuple[Audio, ...] = ()
     subtitles: tuple[Subtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    about: About = field(default_factory=About)
     duration: Fraction | None = None
     """Seconds the container declares."""
     time_bases: Mapping[int, Fraction] = field(default_factory=dict)
@@ -118,6 +127,7 @@ def parse(found: Mapping[str, Any]) -> MediaInfo:
         video=_video(streams),
         audio=tuple(_audio(stream) for stream in _of("audio", streams) if int(stream.get("channels", 0)) > 0),
         subtitles=tuple(_subtitle(stream) for stream in _of("subtitle", streams)),
+        about=_about(container.get("tags", {})),
         chapters=tuple(_chapters(found.get("chapters", []))),
         duration=_fraction(container.get("duration")),
         time_bases={
@@ -203,6 +213,11 @@ def _language(stream: Mapping[str, Any]) -> str | None:
     language = str(stream.get("tags", {}).get("language", "und")).strip()
     # It becomes part of a key and of a playlist: what is no language tag is none.
     return language if language != "und" and LANGUAGE.fullmatch(language) else None
+
+
+def _about(tags: Mapping[str, Any]) -> About:
+    found = {str(name).lower(): str(value) for name, value in tags.items()}  # Matroska writes them in capitals
+    return About(*(plain(found.get(name, ""), 2 * TITLE_LENGTH) or "" for name in ("title", "artist")))
 
 
 def _chapters(found: Sequence[Mapping[str, Any]]) -> Iterator[Chapter]:

@@ -1,5 +1,6 @@
 """Playlists, written from measured segments: RFC 8216 and the HLS Authoring Specification for Apple Devices. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -8,6 +9,7 @@ from workers.transcode import captions, tiles
 from workers.transcode.groups import Variant, audio_groups, media_tags, variants
 from workers.transcode.iframes import iframe_streams
 from workers.transcode.layout import INIT, MEDIA, segment_name, text_name
+from workers.transcode.media import About
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Title
 
@@ -56,6 +58,7 @@ def subtitle_playlist(line: Timeline, target: int) -> str:
 def master_playlist(root: str, title: Title) -> str:
     """The master playlist. URIs are relative to it, through the version's prefix `root`."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines += _about(title.plan.about)
     lines += [line for group in audio_groups(title) for line in media_tags(root, group)]
     lines += captions.media_tags(root, title.extras.subtitles)
     if title.extras.chapters:
@@ -76,6 +79,13 @@ def video_range(title: Title, video: Rendition) -> str | None:
     """VIDEO-RANGE, said of every variant unless all are SDR (HLS Authoring Specification 9.16)."""
     ranges = [other.rung.dynamic_range for other in title.videos if other.rung]
     return video.rung.dynamic_range if video.rung and set(ranges) != {"SDR"} else None
+
+
+def _about(about: About) -> Iterator[str]:
+    """The title as players show it (com.apple.hls.title: Apple's, Shaka's); for an artist there is no common name."""
+    for name, text in (("com.apple.hls.title", about.title), ("dev.narwhal.artist", about.artist)):
+        if text:
+            yield f'#EXT-X-SESSION-DATA:DATA-ID="{name}",VALUE="{text}"'
 
 
 def _stream(title: Title, variant: Variant) -> str:

@@ -1,15 +1,17 @@
 """The internal plan of one transcode: what is encoded, exactly. Values only; the contract's TranscodePlan is its summary."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, Literal
 
+from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.ladder import Codec
 from narwhal_operator.contract.transcode import AudioPlan, RungPlan, TranscodePlan
 from workers.transcode.captions import TextTrack
 from workers.transcode.chapters import Chapter
 from workers.transcode.colour import Colour, DynamicRange
-from workers.transcode.media import MediaInfo, Role, Video
+from workers.transcode.media import About, MediaInfo, Role, Video
 from workers.transcode.rates import Timeline
 
 AUDIO_RATE: Final = 48_000
@@ -21,7 +23,10 @@ OPUS_PRIMING: Final = 312
 """Samples libopus's output is late by at 48 kHz (its OpusHead's pre-skip, RFC 7845 section 4.2)."""
 AudioCodec = Literal["aac", "opus"]
 NOTE_LENGTH: Final = 256
-NOTES: Final = 32
+DROPPED_LENGTH: Final = 128
+NOTES: Final = 20
+TRACKS: Final = 6
+"""Renditions of audio, and of subtitles, that the status lists; it says how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class Plan:
     notes: tuple[str, ...]
     subtitles: tuple[TextTrack, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    about: About = field(default_factory=About)
     loudness: float | None = None
     """LUFS the audio is brought to; None leaves it as it is."""
 
@@ -131,21 +137,27 @@ class Plan:
             frames=self.timeline.frames,
             video_codec=self.video.codec,
             audio_tracks=len({track.index for track in self.audio}),
-            audio=[_audio(track) for track in self.audio],
-            subtitles=[track.summary() for track in self.subtitles],
+            audio=[_audio(track) for track in self.audio[:TRACKS]],
+            subtitles=[track.summary() for track in self.subtitles[:TRACKS]],
             chapters=len(self.chapters),
             segments=self.timeline.segments,
             segment_seconds=float(self.timeline.segment_duration),
             rungs=[_rung(rung, self.timeline_of(rung)) for rung in self.rungs],
-            dropped=[line[:NOTE_LENGTH] for line in self.dropped],
-            notes=[line[:NOTE_LENGTH] for line in self.notes[:NOTES]],
+            dropped=[clip(line, DROPPED_LENGTH) for line in self.dropped],
+            notes=bounded(self.notes),
         )
+
+
+def bounded(notes: Sequence[str]) -> list[str]:
+    """The notes as the status takes them; a cut list says so."""
+    kept = list(notes) if len(notes) <= NOTES else [*notes[: NOTES - 1], f"and {len(notes) - NOTES + 1} more"]
+    return [clip(line, NOTE_LENGTH) for line in kept]
 
 
 def _audio(track: AudioTrack) -> AudioPlan:
     return AudioPlan(
         name=track.name,
-        title=track.label,
+        title=clip(track.label, 48),
         language=track.language,
         role=track.role,
         codec=track.codec,

@@ -18,7 +18,7 @@ from workers.transcode.iframes import iframe_playlist
 from workers.transcode.layout import IFRAMES, MEDIA, Layout
 from workers.transcode.package import VERSION as HLS_VERSION
 from workers.transcode.package import Pointers, media_playlist, subtitle_playlist
-from workers.transcode.plan import NOTES
+from workers.transcode.plan import TRACKS, bounded
 from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
@@ -142,8 +142,8 @@ def measured(title: Title, quality: Quality | None = None) -> TranscodePlan:
         rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth, "quality": video.quality}))
     loud = {audio.name: audio.loudness for audio in title.audios if audio.loudness}
     sound = [one.model_copy(update={"loudness": loud.get(one.name)}) for one in summary.audio]
-    notes = [*summary.notes, *title.extras.notes, *loudness.notes(loud, title.plan.loudness or 0)][:NOTES]
-    text = [track.summary() for track in title.extras.subtitles]
+    notes = bounded([*title.plan.notes, *title.extras.notes, *loudness.notes(loud, title.plan.loudness or 0)])
+    text = [track.summary() for track in title.extras.subtitles[:TRACKS]]
     metric = quality.metric if quality else None
     made = {"quality_metric": metric, "rungs": rungs, "audio": sound, "subtitles": text, "notes": notes}
     return summary.model_copy(update=made)

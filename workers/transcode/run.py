@@ -115,6 +115,7 @@ class Transcode:
             "packaging": spec.packaging.wire(),
             "audio": spec.audio.wire(),
             "subtitles": spec.subtitles.wire(),
+            "metadata": spec.metadata.wire(),
             "thumbnails": spec.thumbnails.wire() if spec.thumbnails else None,
             **({"clip": spec.clip.wire()} if spec.clip else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],

@@ -1,12 +1,17 @@
 """How ffprobe's JSON becomes values, and which audio is chosen."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from narwhal_operator.contract.transcode import TranscodeOptions
+from tests.unit.transcode.inputs import probed
+from tests.unit.transcode.packages import good
+from workers.transcode import dash, ladder, package
 from workers.transcode.languages import NAMES, TWO_LETTERS, tag
-from workers.transcode.media import Audio, Video, parse
+from workers.transcode.media import About, Audio, Video, parse
 from workers.transcode.tracks import choose
 
 
@@ -52,6 +57,23 @@ def test_rotation_is_that_of_the_display_matrix() -> None:
     """Turned by a quarter, width and height change places."""
     found = read(video(side_data_list=[{"side_data_type": "Display Matrix", "rotation": -90}])).video
     assert (found.rotation, found.display) == (270, (720, 1280))
+
+
+def test_what_a_film_is_called_is_read_and_may_be_replaced() -> None:
+    """Tags in any case; the wish goes before the file, an empty one says nothing; players find it in both manifests."""
+    found = read(video(), tags={"TITLE": 'The "Film"', "artist": "Someone"})
+    assert found.about == About("The 'Film'", "Someone")
+    made = ladder.plan(
+        replace(probed(), about=found.about), TranscodeOptions.model_validate({"metadata": {"artist": ""}})
+    )
+    assert made.about == About("The 'Film'", "")
+    title = replace(good().title, plan=replace(good().title.plan, about=About("A & B", "Someone")))
+    lines = package.master_playlist("v/x", title).splitlines()
+    assert lines[3:5] == [
+        '#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.title",VALUE="A & B"',
+        '#EXT-X-SESSION-DATA:DATA-ID="dev.narwhal.artist",VALUE="Someone"',
+    ]
+    assert "<Title>A &amp; B</Title>" in dash.manifest("v/x", title)
 
 
 @pytest.mark.parametrize(
