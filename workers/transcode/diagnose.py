@@ -3,13 +3,15 @@
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, limits, runner
-from workers.transcode.probe import InputFile
+from workers.transcode.probe import InputFile, lines
 
 EVIDENCE: Final = 1024
 FULL_BYTES: Final = 1024 * 1024
@@ -31,10 +33,10 @@ async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int],
         message = "FFmpeg was killed, most likely for want of memory; raise spec.template.resources.limits.memory."
         return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
     for stream in streams:
-        argv = partial(_decode, given, stream)
-        check = await runner.run(argv, fds=[given.fd])
+        argv, reached = partial(_decode, given, stream), Reached()
+        check = await runner.run(argv, fds=[given.fd], on_output=lines(reached.line))
         if check.code > 0:
-            return _damaged(check, given)
+            return _damaged(check, given, f"in stream {stream}, {reached.words()}")
     how = f"signal {ended.killed_by}" if ended.killed_by else f"exit code {ended.code}"
     return WorkError(
         Reason.ENCODER_FAILED,
@@ -47,12 +49,37 @@ def _decode(given: InputFile, stream: int, fd: int) -> Sequence[str]:
     return command.decode(given.source, fd, str(stream))
 
 
-def _damaged(check: runner.Ended, given: InputFile) -> WorkError:
+@dataclass(slots=True)
+class Reached:
+    """How far a decode came, by FFmpeg's list of frames."""
+
+    tick: Fraction = Fraction(0)
+    end: Fraction | None = None
+    """Seconds on the stream's clock at which the last good frame ends."""
+
+    def line(self, line: bytes) -> None:
+        """A line of framecrc: `#tb 0: 1/25`, or stream, dts, pts, duration, size, checksum."""
+        text = line.decode("ascii", "replace")
+        if text.startswith("#tb 0:"):
+            numerator, _, denominator = text.partition(":")[2].strip().partition("/")
+            if numerator.isdecimal() and denominator.isdecimal() and int(denominator):
+                self.tick = Fraction(int(numerator), int(denominator))
+            return
+        fields = [field.strip() for field in text.split(",")]
+        if len(fields) >= 4 and fields[2].removeprefix("-").isdecimal() and fields[3].isdecimal():
+            self.end = (int(fields[2]) + int(fields[3])) * self.tick
+
+    def words(self) -> str:
+        """For a message."""
+        return "at its beginning" if self.end is None else f"after {float(self.end):.2f} s"
+
+
+def _damaged(check: runner.Ended, given: InputFile, where: str) -> WorkError:
     evidence = check.tail[-EVIDENCE:]
     if given.seen.ragged:
-        message = f"{given.name} was cut: {given.seen.ragged}, and it does not decode to its end. Fetch or export the file again."
+        message = f"{given.name} was cut: {given.seen.ragged}, and it does not decode to its end: {where}. Fetch or export the file again."
         return WorkError(Reason.INPUT_TRUNCATED, message, evidence=evidence)
-    message = f"{given.name} has errors that a strict decoder refuses. Fetch or export the file again."
+    message = f"{given.name} has errors that a strict decoder refuses, {where}. Fetch or export the file again."
     return WorkError(Reason.INPUT_DAMAGED, message, evidence=evidence)
 
 

@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -216,3 +218,20 @@ def test_an_input_that_is_written_to_meanwhile(studio: Studio) -> None:
     ended = studio.run(order, Written(studio.root))
     assert ended.reason is Reason.INPUT_CHANGED, ended.message
     assert not (studio.output / "master.m3u8").exists()
+
+
+def test_damage_is_told_with_its_stream_and_its_time(studio: Studio) -> None:
+    """Frame 40 of 80 is overwritten: what decodes ends at 1.6 s, and the message says so, up to the two frames in the decoder."""
+    path = studio.input()
+    ffmpeg(*picture(), *X264, "-g", "1", path)
+    argv = ["ffprobe", "-v", "error", "-show_entries", "packet=pos", "-of", "csv=p=0", str(path)]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    position = int(listed[40].split(",")[0])
+    data = bytearray(path.read_bytes())
+    data[position : position + 4] = b"\xff" * 4  # the length of its first NAL unit
+    path.write_bytes(data)
+    ended = studio.run(studio.order())
+    assert ended.reason is Reason.INPUT_DAMAGED, ended.message
+    told = re.search(r"in stream 0, after (\d\.\d\d) s", ended.message)
+    assert told, ended.message
+    assert 1.52 <= float(told[1]) <= 1.6

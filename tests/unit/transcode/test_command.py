@@ -56,9 +56,9 @@ def test_a_scan_lists_packets_and_decodes_nothing() -> None:
 
 def test_a_strict_decode_writes_nothing() -> None:
     """What an input is judged by when FFmpeg failed on it."""
-    tail = ["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "null", "-"]
+    tail = ["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", "-"]
     argv = command.decode(Source("/dev/fd/7"), 9)
-    assert argv == [*FFMPEG, *STRICT, *DOORS, "-i", "file:/dev/fd/7", *tail]
+    assert argv == [*FFMPEG, *STRICT, "-threads", "1", *DOORS, "-i", "file:/dev/fd/7", *tail]
 
 
 def test_the_whole_title_is_one_process_that_decodes_once() -> None:
