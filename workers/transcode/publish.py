@@ -59,7 +59,7 @@ async def record(
     shelf: Shelf, plan: TranscodePlan, pointers: Pointers, engine: str, verification: VerificationSummary
 ) -> TranscodeResult:
     """Writes down what was published and returns it."""
-    listing = await shelf.listing()
+    listing = {path: info for path, info in (await shelf.listing()).items() if path != "outcome.json"}
     result = TranscodeResult(
         master_url=shelf.store.url(shelf.bucket, shelf.layout.master),
         master_key=shelf.layout.master,
