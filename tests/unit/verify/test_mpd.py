@@ -94,8 +94,20 @@ def test_dollars_in_templates() -> None:
 
 
 PARTS = st.sampled_from(
-    "<MPD>|</MPD>|<Period>|</Period>|<AdaptationSet>|</AdaptationSet>|<Representation/>|<SegmentList/>|x|&#0;|"
-    '<SegmentTemplate duration="3" media="$Time$"/>|<SegmentBase indexRange="1-x"/>'.split("|")
+    [
+        "<MPD>",
+        "</MPD>",
+        "<Period>",
+        "</Period>",
+        "<AdaptationSet>",
+        "</AdaptationSet>",
+        "<Representation/>",
+        "<SegmentList/>",
+        "x",
+        "&#0;",
+        '<SegmentTemplate duration="3" media="$Time$"/>',
+        '<SegmentBase indexRange="1-x"/>',
+    ]
 )
 
 
