@@ -172,7 +172,9 @@ class Encoder:
 
     def _frames(self, block: Block) -> None:
         if self._meter:
-            self._meter.encoded(block.frame, time.monotonic())
+            # FFmpeg counts the frames of its first output.
+            halved = self.title.plan.rungs[0].halved
+            self._meter.encoded(block.frame * 2 if halved else block.frame, time.monotonic())
             self.tell(self._meter.progress())
 
     def _uploaded(self, rendition: Rendition, index: int) -> None:
