@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo check verify test integration conformance e2e bench images cluster-up cluster-down clean
+.PHONY: help setup lock demo check verify test integration conformance chaos e2e bench images cluster-up cluster-down clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,12 +31,15 @@ check: setup ## Lint, types, import rules, unit tests
 verify: setup ## Regenerate what is generated; fail on any difference or untracked file
 	@hack/verify
 
-integration: setup ## Tests with a real API server, S3, FFmpeg and browser
-	@pytest tests/contract tests/integration tests/conformance -n 3 --dist loadfile
+integration: setup ## Tests with a real API server, S3, FFmpeg and browser; of the faults between operator and API server a third
+	@pytest tests/chaos tests/contract tests/integration tests/conformance -n 3 --dist loadfile
 
 conformance: setup ## Odd media through the real worker, played by FFmpeg, hls.js and dash.js
 	@hack/setup-machine players
 	@pytest tests/conformance
+
+chaos: setup ## Every fault between operator and API server: each write, each watch event (some minutes)
+	@NARWHAL_CHAOS=full pytest tests/chaos
 
 e2e: setup ## Tests on a real cluster: an existing one (NARWHAL_TEST_KUBECONFIG), kind, or processes
 	@pytest tests/e2e

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import singledispatchmethod
+from typing import Final
 
 from narwhal_operator.contract.base import API_VERSION
 from narwhal_operator.core import labels
@@ -24,6 +25,9 @@ from narwhal_operator.kube.errors import AlreadyExists, ApiError, NotFound, Refu
 from narwhal_operator.kube.paths import collection, named
 from narwhal_operator.render import child as children
 from narwhal_operator.render import job as jobs
+
+_OF_THE_USER: Final = CreateJob | CreateChild | PatchChild
+"""Actions whose body holds what a user wrote: only of these is 422 the user's to mend."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,10 @@ class Execution:
             try:
                 await self._do(action)
             except Refused as error:
+                if error.refusal.kind is RefusalKind.INVALID and not isinstance(action, _OF_THE_USER):
+                    raise ApiError(
+                        str(error), error.code
+                    ) from error  # our own patch, not the user's words: tried again
                 if not isinstance(action, CreateChild | PatchChild):
                     raise
                 refused = refused or error  # one title that is refused does not keep the others waiting

@@ -20,7 +20,7 @@ CONTAINER: Final = "worker"
 TERMINATION_LOG: Final = "/dev/termination-log"
 GRACE: Final = 30
 """Seconds from SIGTERM to SIGKILL; a worker needs about one."""
-SWEEP_TTL: Final = 60
+SWEEP_TTL: Final = 20
 """Seconds a finished sweep stays, should the operator die before it removes it: nobody owns it any more."""
 
 

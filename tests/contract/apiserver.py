@@ -130,4 +130,4 @@ def _argv(certificates: Path, store: str, port: int) -> list[str]:
 def _pool(certificates: Path) -> urllib3.PoolManager:
     context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
     context.load_cert_chain(certificates / "admin.crt", certificates / "admin.key")
-    return urllib3.PoolManager(ssl_context=context, timeout=10, retries=False)
+    return urllib3.PoolManager(ssl_context=context, timeout=10, retries=False, maxsize=8)

@@ -18,7 +18,7 @@ from narwhal_operator.kube.errors import (
 from narwhal_operator.kube.paths import collection, named
 from narwhal_operator.queue import WorkQueue
 from tests.unit.operator import build as b
-from tests.unit.operator.world import World
+from tests.unit.operator.world import World, completes
 
 DLJ = named("DownloadJob", "media", "bbb")
 JOBS = collection("Job", "media")
@@ -188,3 +188,16 @@ def test_a_namespace_that_is_going_is_no_quota() -> None:
     causes = {"details": {"causes": [{"reason": "NamespaceTerminating"}]}}
     errors = [error_of(403, status, None) for status in ({}, causes)]
     assert [e.refusal.kind.value for e in errors if isinstance(e, Refused)] == ["Forbidden", "Terminating"]
+
+
+async def test_a_finalizer_that_is_called_invalid_is_tried_again() -> None:
+    """Only of what a user wrote is 422 the user's to mend; of our own patches it may pass, and fails nothing."""
+    world = World(work=completes)
+    path = named("DownloadJob", "media", "bbb")
+    world.api.refusals["patch", path] = (422, {"message": "the request is invalid"})
+    await world.add("DownloadJob", "bbb", b.download_spec())
+    await world.settle()
+    assert "conditions" not in world.api.objects[path].get("status", {})
+    del world.api.refusals["patch", path]
+    await world.settle()
+    assert ("Complete", "True") in [(c["type"], c["status"]) for c in world.api.objects[path]["status"]["conditions"]]

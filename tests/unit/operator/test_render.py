@@ -219,7 +219,7 @@ def test_a_sweep_has_no_owner_and_removes_itself() -> None:
     manifest = job(create, resource, POLICY)
     assert "ownerReferences" not in manifest["metadata"]
     assert "podFailurePolicy" not in manifest["spec"]
-    assert (manifest["spec"]["ttlSecondsAfterFinished"], manifest["spec"]["backoffLimit"]) == (60, 2)
+    assert (manifest["spec"]["ttlSecondsAfterFinished"], manifest["spec"]["backoffLimit"]) == (20, 2)
     order = json.loads(manifest["spec"]["template"]["metadata"]["annotations"]["narwhal.dev/order"])
     assert order["head"]["task"] == "Sweep"
 

@@ -1,0 +1,107 @@
+"""Whatever goes wrong between operator and API server, once and at any point: the same end, each Job made once.
+
+By default each third point is tried, another third for each kind of fault; with NARWHAL_CHAOS=full every one (`make chaos`).
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.chaos.proxy import Fault, Kind
+from tests.chaos.story import Place, Told, tell
+
+STRIDE = 1 if os.environ.get("NARWHAL_CHAOS") == "full" else 3
+AT_ONCE = 4
+RECOVERY_SECONDS = 30.0
+WRITES, EVENTS, WATCHES = 0, 1, 2
+
+
+def points(count: int, offset: int = 0) -> range:
+    """The numbers from 1 to the count that are tried."""
+    return range(1 + offset % STRIDE, count + 1, STRIDE)
+
+
+def all_told(place: Place, calm: Told, faults: Sequence[Fault]) -> list[str]:
+    """What is wrong with how the story ended, a line a fault."""
+    assert faults
+
+    def one(numbered: tuple[int, Fault]) -> str | None:
+        number, fault = numbered
+        name = f"{fault.kind.replace(' ', '-')}-{fault.status}-{number}"
+        return wrong(calm, fault, tell(place, name, fault, calm.end))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [line for line in pool.map(one, enumerate(faults)) if line]
+
+
+def wrong(calm: Told, fault: Fault, told: Told) -> str | None:
+    """What is wrong with a story; None when nothing is."""
+    if not told.struck:
+        return None if told.end == calm.end else f"{fault}: it did not come to that, and yet: {difference(calm, told)}"
+    if fault.status == 422 and told.struck.startswith("POST") and told.struck.endswith("/jobs"):
+        return None if said_invalid(told) else f"{fault}: nobody says that the Job is invalid: {told.end}"
+    if told.end != calm.end:
+        return f"{fault} ({told.struck}): another end: {difference(calm, told)}\n{told.log[-3000:]}"
+    if told.jobs != calm.jobs:
+        return f"{fault} ({told.struck}): Jobs {told.jobs - calm.jobs} too many, {calm.jobs - told.jobs} too few"
+    return f"{fault}: took {told.seconds:.0f} s" if told.seconds > RECOVERY_SECONDS else None
+
+
+def difference(calm: Told, told: Told) -> str:
+    """Where two ends differ."""
+    keys = sorted(key for key in {*told.end, *calm.end} if told.end.get(key) != calm.end.get(key))
+    return "; ".join(f"{key}: {told.end.get(key)} for {calm.end.get(key)}" for key in keys)
+
+
+def said_invalid(told: Told) -> bool:
+    """A Job the API server calls invalid will never be valid: its resource is Failed, or goes when it was to be swept."""
+    conditions = [c for key, value in told.end.items() if not key.startswith("Job/") for c in value["conditions"]]
+    return ("Failed", "True", "InvalidOrder") in conditions or "DownloadJob/gone" not in told.end
+
+
+def test_the_story_ends_as_it_should(calm: Told) -> None:
+    """Undisturbed: film and flaky are Complete, what was deleted is gone, each Job was made once."""
+    ready = {
+        key: [reason for kind, _, reason in value["conditions"] if kind == "Ready"]
+        for key, value in calm.end.items()
+        if not key.startswith("Job/")
+    }
+    done = {key: ["Completed"] for key in ("DownloadJob/film", "DownloadJob/flaky", "TranscodingJob/film")}
+    assert ready == done, calm.log
+    assert calm.end["DownloadJob/flaky"]["attempts"] == [(1, "StoreUnreachable"), (2, "Completed")]
+    assert set(calm.jobs.values()) == {1}
+    assert len(calm.jobs) == 6
+
+
+@pytest.mark.parametrize("kind", ["kill before", "kill after"])
+def test_killed_at_a_write(place: Place, calm: Told, kind: Kind) -> None:
+    """SIGKILL before the API server has it, or before the operator knows that it has."""
+    faults = [Fault(kind, at) for at in points(calm.counts[WRITES], kind == "kill after")]
+    assert all_told(place, calm, faults) == []
+
+
+@pytest.mark.parametrize("status", [409, 422, 429, 500])
+def test_a_write_is_answered_with_an_error(place: Place, calm: Told, status: int) -> None:
+    """Once, and not carried out: it is made again, or what it was for comes about another way."""
+    assert all_told(place, calm, [Fault("answer", at, status) for at in points(calm.counts[WRITES], status)]) == []
+
+
+@pytest.mark.parametrize("kind", ["drop", "duplicate", "delay"])
+def test_a_watch_event_goes_astray(place: Place, calm: Told, kind: Kind) -> None:
+    """Lost, told twice, or told late: events only say where to look."""
+    faults = [Fault(kind, at) for at in points(calm.counts[EVENTS], len(kind))]
+    assert all_told(place, calm, faults) == []
+
+
+def test_watches_fall_silent_or_expire(place: Place, calm: Told) -> None:
+    """No event any more on any watch from some point on; or 410 Gone for one watch."""
+    faults = [Fault("stall", at) for at in points(calm.counts[EVENTS])[::4]]
+    faults += [Fault("gone watch", at) for at in points(calm.counts[WATCHES])]
+    assert all_told(place, calm, faults) == []
+
+
+def test_an_operator_that_starts_again_is_shown_an_old_list(place: Place, calm: Told) -> None:
+    """Killed at a write; the next one's first lists are those of the beginning, when little was there."""
+    assert all_told(place, calm, [Fault("stale list", at) for at in points(calm.counts[WRITES], 2)]) == []
