@@ -184,7 +184,7 @@ class TranscodePlan(Contract):
     audio_tracks: int = Field(0, ge=0, description="Audio tracks that are packaged.")
     audio: list[AudioPlan] = Field(
         default_factory=list,
-        max_length=8,
+        max_length=6,
         description="The first renditions of the audio; audioTracks counts all tracks.",
     )
     subtitles: list[SubtitlePlan] = Field(
