@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.transcode.studio import SMALL, X264, Ended, Studio, assert_plays, ffmpeg, picture
 
@@ -121,3 +123,61 @@ def test_none_leaves_text_out(studio: Studio, tmp_path: Path) -> None:
     assert "subtitles: 1 tracks are left out, as spec.subtitles.mode says" in ended.notes
     assert not (studio.version / "subtitles").exists()
     assert "SUBTITLES" not in (studio.output / "master.m3u8").read_text()
+
+
+ALL: dict[str, Any] = {
+    "audio": {"loudness": {"target": -20}},
+    "thumbnails": {"interval": "1s", "width": 64},
+    "packaging": BOTH["packaging"],
+}
+GONE = [
+    pytest.param(["loudness.json", "audio/*/00002.m4s"], id="before-the-sound-was-measured"),
+    pytest.param(["audio/*/*.m4s", "chapters.json", "subtitles/*/media.m3u8"], id="before-the-sound-was-encoded"),
+    pytest.param(
+        ["subtitles.json", "subtitles/*/00001.vtt", "thumbnails.json", "thumbnails/*.jpg", "poster.jpg"],
+        id="in-the-middle-of-text-and-pictures",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """A film with sound, text and chapters, packaged with all that goes with it."""
+    path = tmp_path_factory.mktemp("packaged")
+    studio = Studio(path)
+    make(studio, path, "plain.mkv", "srt")
+    beep = ("-f", "lavfi", "-i", "sine=r=48000:d=4")
+    ffmpeg(
+        "-i",
+        studio.input("plain.mkv"),
+        *beep,
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-c:a",
+        "flac",
+        studio.input("in.mkv"),
+    )
+    completed(studio, "in.mkv", ALL)
+    return studio
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_a_run_that_was_killed_ends_the_same_when_it_is_repeated(packaged: Studio, gone: list[str]) -> None:
+    """What a kill leaves out is made again, to the byte; what is there is not made twice in another way."""
+    before = {
+        path: path.read_bytes() for path in packaged.output.rglob("*") if path.is_file() and path.name != "outcome.json"
+    }
+    missing = [path for pattern in [*gone, "outcome.json"] for path in packaged.version.glob(pattern)]
+    assert len(missing) >= 2
+    for path in set(missing):
+        path.unlink()
+    completed(packaged, "in.mkv", ALL)
+    after = {
+        path: path.read_bytes() for path in packaged.output.rglob("*") if path.is_file() and path.name != "outcome.json"
+    }
+    assert [path.name for path in before if after.get(path) != before[path]] == []
+    assert after.keys() == before.keys()
