@@ -10,6 +10,7 @@ on all of them alike; the figures are ratios of their medians:
 - separate, same argv: the same with our search, to tell what decoding once saves from what the search does
 - shaka: Shaka Streamer with the same rungs, bit rates, preset and FFmpeg (bench/shaka.py), to disk, without verification
 
+verify_share is the CPU that `narwhal verify` takes for what was published, over that of the raw encode.
 first_segment_s is how long after the command the first segment of every rung is in the store; its limit is what two
 segments of film take to encode.
 
@@ -44,7 +45,13 @@ ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
 BUCKET: Final = "bench"
 SAMPLE_SECONDS: Final = 0.5
 """Between two looks at the worker's peak; more would be work beside the encode."""
-LIMITS: Final = {"vs_raw_ffmpeg": 1.03, "vs_separate_runs": 0.65, "vs_shaka_streamer": 0.9, "worker_rss_mb": 120.0}
+LIMITS: Final = {
+    "vs_raw_ffmpeg": 1.03,
+    "vs_separate_runs": 0.65,
+    "vs_shaka_streamer": 0.9,
+    "verify_share": 0.05,
+    "worker_rss_mb": 120.0,
+}
 
 
 @dataclass(slots=True)
@@ -58,6 +65,8 @@ class Bench:
     shaka: Shaka
     rss: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
+    encoded: list[float] = field(default_factory=list)
+    """CPU seconds of the raw encodes."""
     runs: int = 0
 
     def narwhal(self) -> None:
@@ -101,13 +110,22 @@ class Bench:
         ]
         return max(stored)
 
+    def verify(self) -> float:
+        """CPU seconds of verifying what the last run published, from a directory."""
+        folder = self.work / "package"
+        prefix = f"run-{self.runs}/"
+        for item in self.s3.client.list_objects(BUCKET, prefix, recursive=True):
+            self.s3.client.fget_object(BUCKET, str(item.object_name), str(folder / str(item.object_name)))
+        narwhal = Path(sys.executable).with_name("narwhal")
+        return cpu([narwhal, "verify", folder / prefix], self.work / "verify.log")
+
     def shaka_streamer(self) -> None:
         """Shaka Streamer, as far as it can be made to do the same."""
         self.shaka.run(self.film, self.plan.rungs, float(self.plan.timeline.segment_duration))
 
     def raw(self) -> None:
         """One FFmpeg process for all rungs and the sound."""
-        self.ffmpeg(self.plan)
+        self.encoded.append(self.ffmpeg(self.plan))
 
     def separate(self) -> None:
         """A process for each rung."""
@@ -119,8 +137,8 @@ class Bench:
         for rung in self.plan.rungs:
             self.ffmpeg(replace(self.plan, rungs=(rung,)))
 
-    def ffmpeg(self, plan: Plan, without: Sequence[str] = ()) -> None:
-        """The argument lists of the worker, video and sound in one process, its progress to nowhere."""
+    def ffmpeg(self, plan: Plan, without: Sequence[str] = ()) -> float:
+        """CPU seconds of the argument lists of the worker, video and sound in one process, its progress to nowhere."""
         folder = self.work / "raw"
         shutil.rmtree(folder, ignore_errors=True)
         for name in (*(rung.name for rung in plan.rungs), *(track.name for track in plan.audio)):
@@ -131,9 +149,18 @@ class Bench:
         argv[argv.index("-filter_complex") + 1] += f";{audio[audio.index('-filter_complex') + 1]}"
         argv += audio[audio.index("[a0]") - 1 :]
         argv = [word for word in argv if word not in without]
-        done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise SystemExit(done.stderr.decode()[-3000:])
+        return cpu(argv, self.work / "raw.log")
+
+
+def cpu(argv: Sequence[str | Path], log: Path) -> float:
+    """CPU seconds of a program and its children; exits with its words when it fails."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(argv, stdout=out, stderr=out)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(log.read_text()[-3000:])
+    return used.ru_utime + used.ru_stime
 
 
 def job(prefix: str) -> dict[str, object]:
@@ -224,6 +251,7 @@ def report(bench: Bench) -> None:
         "vs_separate_runs": round(median["narwhal"] / median["separate"], 3),
         "vs_separate_same_argv": round(median["narwhal"] / median["separate, same argv"], 3),
         "vs_shaka_streamer": round(median["narwhal"] / median["shaka"], 3),
+        "verify_share": round(bench.verify() / statistics.median(bench.encoded), 3),
         "worker_rss_mb": round(max(bench.rss), 1),
         "first_segment_s": round(statistics.median(bench.first), 1),
     }
