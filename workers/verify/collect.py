@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
-from workers.verify import mpd, playlist, ts, webvtt
+from workers.verify import images, mpd, playlist, ts, webvtt
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.facts import Kind, Known, Object, Package, Segment, Stream
 from workers.verify.fragment import Fragment, fragments
@@ -20,6 +20,8 @@ K = TypeVar("K", bound=Hashable)
 
 WINDOW: Final = 64 * 1024
 """Bytes of a segment that are read at once: its boxes before the media data, and its first picture."""
+HEADER: Final = 4096
+"""Bytes of an image that are read: its size stands in them."""
 INIT_LIMIT: Final = 1024 * 1024
 MOST_PLAYLISTS: Final = 500
 TEXT_LIMIT: Final = 16 * 1024 * 1024
@@ -160,14 +162,15 @@ class Collector:
         init = (
             Reference(entry.map.line, self.reader.join(one.uri, entry.map.uri), entry.map.range) if entry.map else None
         )
-        images = kind == "images" or one.images
-        read = await self._segment(uri, entry.range, init, opaque=images or bool(entry.encrypted))
+        pictures = kind == "images" or one.images
+        read = await self._segment(uri, entry.range, init, opaque=pictures or bool(entry.encrypted))
         return replace(
             read,
             line=entry.line,
             said=entry.duration,
             discontinuity=entry.discontinuity,
             encrypted=entry.encrypted,
+            tiles=entry.tiles,
         )
 
     async def _segment(self, uri: str, span: Range | None, init: Reference | None, *, opaque: bool = False) -> Segment:
@@ -202,10 +205,10 @@ class Collector:
         return await _once(self._inits, (init.uri, init.range), read)
 
     async def _opaque(self, uri: str, span: Range | None) -> Segment:
-        """An object whose bytes are not looked into."""
-        _, found = await self.reader.read(uri, span.start if span else 0, 16)
+        """An object whose bytes are not looked into, but for the header of an image."""
+        head, found = await self.reader.read(uri, span.start if span else 0, HEADER)
         self._saw(uri, found)
-        return Segment(uri, None, None, range=span, size=_size(found, span))
+        return Segment(uri, None, None, range=span, size=_size(found, span), image=images.size(head))
 
     def _saw(self, uri: str, found: Object) -> None:
         if uri not in self.objects or self.objects[uri].size is None:

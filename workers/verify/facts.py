@@ -48,6 +48,10 @@ class Segment:
     tracks: tuple[Track, ...] = ()
     fragments: tuple[Fragment, ...] = ()
     text: webvtt.Text | None = None
+    image: tuple[int, int] | None = None
+    """Width and height of an image that could be read."""
+    tiles: Attributes | None = None
+    """The layout of a sheet of thumbnails, by the playlist."""
     init: Reference | None = None
     """Its init segment; the line is of who names it."""
     discontinuity: bool = False

@@ -132,6 +132,8 @@ class Entry:
     encrypted: str | None = None
     """METHOD of the key; None for none."""
     gap: bool = False
+    tiles: Attributes | None = None
+    """EXT-X-TILES: the layout of a sheet of thumbnails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,14 @@ class _Parser:
         elif name == "EXT-X-KEY":
             method = listed.get("METHOD", "NONE")
             self.method = None if method == "NONE" else method
-        elif name in {"EXTINF", "EXT-X-STREAM-INF", "EXT-X-BYTERANGE", "EXT-X-DISCONTINUITY", "EXT-X-GAP"}:
+        elif name in {
+            "EXTINF",
+            "EXT-X-STREAM-INF",
+            "EXT-X-BYTERANGE",
+            "EXT-X-DISCONTINUITY",
+            "EXT-X-GAP",
+            "EXT-X-TILES",
+        }:
             self.pending[name] = tag
 
     def _reference(self, tag: Tag) -> Reference:
@@ -307,6 +316,7 @@ class _Parser:
                 discontinuity=self.pending.pop("EXT-X-DISCONTINUITY", None) is not None,
                 encrypted=self.method,
                 gap=self.pending.pop("EXT-X-GAP", None) is not None,
+                tiles=tiles.attributes if (tiles := self.pending.pop("EXT-X-TILES", None)) else None,
             )
         )
 

@@ -29,6 +29,7 @@ def make(base: Path) -> Path:
     spec = {
         "packaging": {"segmentDuration": "1s", "manifests": ["HLS", "DASH"]},
         "subtitles": {"mode": "WebVTT"},
+        "thumbnails": {"interval": "1s"},
     }
     ended = studio.run(studio.order("in.mkv", spec=spec))
     assert ended.reason is Reason.COMPLETED, ended.message

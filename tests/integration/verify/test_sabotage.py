@@ -9,7 +9,7 @@ from tests.integration.verify.packs import ENTRIES, Pack
 
 HLS = ENTRIES[:1]
 HIGH, LOW, AUDIO, TEXT = "high/media.m3u8", "low/media.m3u8", "audio/main/media.m3u8", "subtitles/main/media.m3u8"
-FRAMES, MASTER, MPD = "high/iframes.m3u8", *ENTRIES
+FRAMES, IMAGES, MASTER, MPD = "high/iframes.m3u8", "thumbnails/media.m3u8", *ENTRIES
 MEDIA = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{}",NAME="{}"{}\n'
 
 
@@ -59,6 +59,11 @@ def cut(name: str) -> Callable[[Pack], None]:
 
 def web_page(pack: Pack) -> None:
     pack.path("audio/main/00001.m4s").write_text("<html>")
+
+
+def no_image(pack: Pack) -> None:
+    for path in pack.path("thumbnails").glob("*.jpg"):
+        path.write_bytes(b"GIF89a" + bytes(40))
 
 
 def no_idr(pack: Pack) -> None:
@@ -182,6 +187,9 @@ CASES: list[tuple[str, str, Damage]] = [
     ("i-frames-full-length", "pictures too few", fewer_pictures),
     ("i-frames-attributes", "another codec of the pictures", regex(MASTER, r'(I-FRAME.*CODECS=")avc1', r"\1hvc1")),
     ("i-frames-bandwidth", "too low a bandwidth of pictures", regex(MASTER, r"(I-FRAME-STREAM-INF:)BANDWIDTH=\d+", r"\1BANDWIDTH=1")),
+    ("images-true", "an image that is none", no_image),
+    ("images-true", "another layout", regex(IMAGES, r"RESOLUTION=\d+x", "RESOLUTION=8x")),
+    ("images-full-length", "images that end early", regex(IMAGES, r"#EXTINF:[0-9.]+", "#EXTINF:0.100000")),
     ("mpd-well-formed", "a document type", texts(MPD, "<MPD", '<!DOCTYPE MPD [<!ENTITY a "b">]><MPD')),
     ("mpd-well-formed", "no end tag", texts(MPD, "</MPD>", "")),
     ("mpd-required", "no minBufferTime", regex(MPD, r' minBufferTime="[^"]*"', "")),
@@ -193,7 +201,7 @@ CASES: list[tuple[str, str, Damage]] = [
     ("mpd-audio-true", "another sampling rate", texts(MPD, 'audioSamplingRate="48000"', 'audioSamplingRate="44100"')),
     ("mpd-bandwidth-true", "too low", regex(MPD, r' bandwidth="\d+"', ' bandwidth="1"')),
     ("mpd-timeline-true", "a duration that is not true", regex(MPD, r'<S d="2000" />', '<S d="3000" />')),
-    ("mpd-duration-true", "too long", regex(MPD, r'mediaPresentationDuration="[^"]*"', 'mediaPresentationDuration="PT9S"')),
+    ("mpd-duration-true", "too long", regex(MPD, r'mediaPresentationDuration="[^"]*"', 'mediaPresentationDuration="PT3.5S"')),
 ]  # fmt: skip
 HLS_ONLY: list[tuple[str, str, Damage]] = [
     ("start-together", "sound that begins late", all_shifted),

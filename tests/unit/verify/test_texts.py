@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.verify.images import JPEG, PNG, size
 from workers.verify.readers import join_path, outside
 from workers.verify.webvtt import Text, parse
 
@@ -74,3 +75,18 @@ def test_no_reference_leads_out_unseen(reference: str) -> None:
     except ValueError:
         return  # an address in brackets that is none
     assert outside(path) is not None or not path.startswith(("/", "../"))
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_break_the_reader_of_images(noise: bytes) -> None:
+    """A size, or none."""
+    for head in (b"", PNG, JPEG, JPEG + b"\xff\xe0\x00\x04ab\xff\xc0"):
+        found = size(head + noise)
+        assert found is None or len(found) == 2
+
+
+def test_sizes_of_images() -> None:
+    """JPEG behind an application segment, PNG."""
+    jpeg = JPEG + b"\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x5a\x00\xa0\x03"
+    png = PNG + b"\0\0\0\x0dIHDR\0\0\0\xa0\0\0\0\x5a"
+    assert size(jpeg) == size(png) == (160, 90)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from workers.verify.facts import Package, Stream
-from workers.verify.playlist import Playlist, Tag, integer
+from workers.verify.playlist import Attributes, Playlist, Tag, integer
 from workers.verify.rule import SPEC, Finding, Rule, Severity, rule
 from workers.verify.rules.media import MILLISECOND, place
 from workers.verify.rules.variants import attribute, codecs_differ
@@ -263,6 +263,36 @@ def images_full_length(package: Package) -> Iterator[Finding]:
             yield Finding(stream.name, None, words)
 
 
+@rule("images-true", "Roku image media playlists", "Each image is a JPEG or PNG, as large as its layout of tiles says.")
+def images_true(package: Package) -> Iterator[Finding]:
+    """Bytes that are no image, or one of another size. The last sheet may have fewer rows."""
+    for stream in package.media:
+        for number, segment in enumerate(stream.segments if stream.kind == "images" else ()):
+            found = package.objects.get(segment.uri)
+            if found is None or found.missing is not None:
+                continue
+            if segment.image is None:
+                yield Finding(*place(stream, segment), f"{segment.uri} is neither a JPEG nor a PNG")
+            elif (said := _sheet(segment.tiles or {})) is not None:
+                last = number == len(stream.segments) - 1
+                fits = segment.image[0] <= said[0] and segment.image[1] <= said[1] if last else segment.image == said
+                if not fits:
+                    words = (
+                        f"{segment.uri} is {segment.image[0]}x{segment.image[1]}, its tiles make {said[0]}x{said[1]}"
+                    )
+                    yield Finding(*place(stream, segment), words)
+
+
+def _sheet(tiles: Attributes) -> tuple[int, int] | None:
+    """Width and height of a sheet by EXT-X-TILES; None where it does not say."""
+    size, layout = (tiles.get(name, "").split("x") for name in ("RESOLUTION", "LAYOUT"))
+    numbers = [integer(part) for part in (*size, *layout)]
+    if len(numbers) != len(("width", "height", "columns", "rows")) or None in numbers:
+        return None
+    width, height, columns, rows = (number or 0 for number in numbers)
+    return width * columns, height * rows
+
+
 RENDITIONS: Final[tuple[Rule, ...]] = (
     groups_exist,
     groups_used,
@@ -282,4 +312,5 @@ RENDITIONS: Final[tuple[Rule, ...]] = (
     i_frames_attributes,
     i_frames_bandwidth,
     images_full_length,
+    images_true,
 )
