@@ -10,7 +10,7 @@ from tests.integration.transcode.studio import AAC, X264, picture, tone
 
 FILM_NTSC, NTSC = "24000/1001", "30000/1001"
 VFR: Final = "select='not(eq(mod(n,7),3))*not(eq(mod(n,11),5))'"
-RUNGS: Final = {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]}
+RUNGS: Final[dict[str, Any]] = {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]}
 FAST: Final = ("-preset", "ultrafast")
 LIBX265: Final = ("-c:v", "libx265", *FAST, "-x265-params")
 DEEP: Final = ("-vf", "format=yuv420p10le", *LIBX265)
@@ -129,4 +129,23 @@ SOUNDS: Final = [
     kind("silence", 80, picture(), ("-f", "lavfi", "-i", "anullsrc=r=48000:d=3.2"), X264, AAC),
     kind("two-languages", 80, picture(), tone(), TWICE, ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu"), X264, AAC),
 ]  # fmt: skip
-KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS]
+NO_HEVC: Final = dict.fromkeys(("hls", "dash"), "Debian's Chromium decodes no HEVC; FFmpeg's readers do")
+SUBTITLES: Final = "1\n00:00:00,500 --> 00:00:01,500\nHello\n\n2\n00:00:02,000 --> 00:00:03,000\nGoodbye\n"
+
+
+def rungs(codec: str) -> dict[str, Any]:
+    """The ladder in another codec."""
+    return {"renditions": [{**rendition, "codec": codec} for rendition in RUNGS["renditions"]]}
+
+
+WISHES: Final = [
+    kind("to-hevc", 80, BOTH, spec={"ladder": rungs("hevc")}, unplayed=NO_HEVC),
+    kind("to-av1", 80, BOTH, spec={"ladder": rungs("av1")}),
+    kind("to-opus", 80, BOTH, spec={"audio": {"codec": "opus"}}),
+    kind("to-both-5.1-and-stereo", 80, picture(), tone(layout="5.1"), X264, AAC, spec={"audio": {"channels": "Source"}}),
+    kind("with-loudness", 80, BOTH, spec={"audio": {"loudness": {"target": -16}}}),
+    kind("with-thumbnails", 80, BOTH, spec={"thumbnails": {"interval": "1s"}}),
+    kind("with-subtitles", 80, picture(), tone(), ("-i", "{subtitles}"), X264, LONG_SOUND, ("-c:s", "srt", "-metadata:s:s:0", "language=eng"), file="in.mkv", spec={"subtitles": {"mode": "WebVTT"}}),
+]  # fmt: skip
+"""What is asked for besides the ladder and the manifests."""
+KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS, *WISHES]

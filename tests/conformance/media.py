@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.cluster.paths import cache_root
-from tests.conformance.kinds import Kind
+from tests.conformance.kinds import SUBTITLES, Kind
 from tests.integration.transcode.studio import ffmpeg
 
 
@@ -31,16 +31,14 @@ def engine() -> str:
 
 
 def _make(kind: Kind, work: Path) -> Path:
-    cover = work / "cover.jpg"
-    if any("{cover}" in map(str, step) for step in kind.made):
-        ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", cover)
+    extras = {"cover": work / "cover.jpg", "subtitles": work / "words.srt"}
+    extras["subtitles"].write_text(SUBTITLES)
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", extras["cover"])
     before = Path(os.devnull)
     for number, step in enumerate(kind.made):
-        last = number == len(kind.made) - 1
-        made = work / (f"out{Path(kind.file).suffix}" if last else f"{number}.mp4")
+        made = work / (f"out{Path(kind.file).suffix}" if number == len(kind.made) - 1 else f"{number}.mp4")
         ffmpeg(
-            *(str(argument).format(before, cover=cover) if "{" in str(argument) else argument for argument in step),
-            made,
+            *(str(argument).format(before, **extras) if "{" in str(argument) else argument for argument in step), made
         )
         before = made
     return before

@@ -74,8 +74,8 @@ def test_a_browser_plays_it_to_the_end(theatre: Show, kind: Kind, player: str) -
     rungs, tracks = shape(theatre.package(kind))
     seen = theatre.played(kind, player)
     assert seen["errors"] == []
-    assert len(seen["levels"]) == rungs
-    assert len(seen["plays"]) == rungs
+    assert len({tuple(level) for level in seen["levels"]}) == rungs
+    assert len(seen["plays"]) == len(seen["levels"])  # HLS has a variant for each group of audio
     assert seen["plays"][0]["frames"] >= kind.frames
     for play, level in zip(seen["plays"], seen["levels"], strict=True):
         assert play["size"] == level
