@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from narwhal_operator.contract.order import S3Store
-from narwhal_operator.contract.outcome import Reason
+from narwhal_operator.contract.outcome import TABLE, Reason
 from tests.integration.transcode.studio import AAC, CLIP, X264, Ended, Studio, assert_plays, ffmpeg, picture, tone
 from workers.common.directory import DirectoryStore
 from workers.common.store import ObjectInfo
@@ -125,6 +125,20 @@ def test_bad_input_ends_with_its_reason_and_publishes_nothing(
     assert ended.reason is reason, ended.message
     assert words in ended.message
     assert not (studio.output / "master.m3u8").exists()
+
+
+MEMORY = 400 * 1024
+"""Kilobytes; a decoder that is let at the bomb takes more than 500 MB."""
+
+
+def test_a_pixel_bomb_takes_no_memory(studio: Studio, tmp_path: Path) -> None:
+    """200 KB that would be frames of 8192x8192, which only their own headers tell: nobody ever holds one."""
+    pixel_bomb(studio.input("in.ts"), tmp_path)
+    worker = studio.start(studio.order("in.ts"))
+    _, status, usage = os.wait4(worker.pid, 0)  # the largest of the worker and of all it waited for
+    worker.returncode = os.waitstatus_to_exitcode(status)
+    assert worker.returncode == TABLE[Reason.INPUT_OVER_LIMITS].code
+    assert usage.ru_maxrss < MEMORY
 
 
 def test_half_of_a_transport_stream_is_not_published(studio: Studio, tmp_path: Path) -> None:
