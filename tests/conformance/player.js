@@ -119,7 +119,11 @@ async function once(video, job, from, rate) {
   video.addEventListener("waiting", wait);
   video.playbackRate = rate;
   video.play().catch((error) => { throw error; });
-  await until("ended", () => video.ended || video.currentTime >= video.duration || video.error, state);
+  const over = () => {
+    if (video.paused && !video.ended) video.play().catch((error) => { throw error; }); // dash.js may still end the pass before
+    return video.ended || video.currentTime >= video.duration || video.error;
+  };
+  await until("ended", over, state);
   video.removeEventListener("waiting", wait);
   if (video.error) throw new Error(`media error: ${video.error.message}`);
   return { waits, frames: video.getVideoPlaybackQuality().totalVideoFrames - before };

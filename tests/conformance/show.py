@@ -70,11 +70,18 @@ class Stage:
         job = {"player": player, "url": manifest, "seconds": kind.seconds, "frame": float(1 / kind.rate)}
         job |= {"frames": kind.frames, "rate": 4 if kind.seconds < FAST_SECONDS else 16}
         async with self.pages:
-            if self.stop.is_set():
-                raise BrowserError("the show is over")
-            found = await browser.evaluate(url, f"play({json.dumps(job)})")
+            try:
+                found = await self._page(browser, url, job)
+            except BrowserError:
+                # Once more, in another page: what is wrong with a package is wrong again, a starved machine hardly is.
+                found = await self._page(browser, url, job)
         assert isinstance(found, dict)
         return found
+
+    async def _page(self, browser: Browser, url: str, job: dict[str, Any]) -> Any:
+        if self.stop.is_set():
+            raise BrowserError("the show is over")
+        return await browser.evaluate(url, f"play({json.dumps(job)})")
 
 
 @dataclass(slots=True)
