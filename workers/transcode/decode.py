@@ -16,8 +16,12 @@ from workers.verify.facts import Sample
 PICTURE: Final = command.TINY * command.TINY
 DARK: Final = 40
 """A picture is black when none of its points is brighter, of 255; video black is 16."""
+BRIGHT: Final = 96
+"""It surely is not when one is brighter than this: a tone map makes what is between darker or lighter."""
 SILENT: Final = 33
 """Sound is silent when no sample is louder: -60 dB of full scale."""
+LOUD: Final = 330
+"""It surely is not when one is louder than this: -40 dB."""
 PRIMING: Final = 3 * 2048
 """Samples that an encoder's priming and padding may be: three packets of HE-AAC."""
 MARGIN: Final = Fraction(1, 20)
@@ -67,8 +71,14 @@ def _seen(sample: Sample, target: Path, rate: int) -> Sample:
     with scratch_errors(target):
         data = target.read_bytes()
     if rate:
-        return replace(sample, decoded=len(data) // 2, slack=PRIMING, silent=_loudest(data) <= SILENT if data else None)
-    return replace(sample, decoded=len(data) // PICTURE, dark=max(data) <= DARK if data else False)
+        silent = _below(_loudest(data), SILENT, LOUD) if data else None
+        return replace(sample, decoded=len(data) // 2, slack=PRIMING, silent=silent, sound=True)
+    return replace(sample, decoded=len(data) // PICTURE, dark=_below(max(data), DARK, BRIGHT) if data else None)
+
+
+def _below(value: int, low: int, high: int) -> bool | None:
+    """Whether a value is at most the lower bound; None when it is between the two."""
+    return True if value <= low else False if value > high else None
 
 
 def _loudest(data: bytes) -> int:

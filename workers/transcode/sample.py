@@ -129,7 +129,8 @@ class Sampler:
         seen: dict[tuple[int, Fraction], bool | None] = {}
         tracks = {audio.path: audio.audio.index for audio in self.title.audios if audio.audio}
         for sample in samples:
-            if not (sample.dark or sample.silent):
+            # What is normalised may be quieter than it was, by design.
+            if not (sample.dark or (sample.silent and plan.loudness is None)):
                 continue
             stream = tracks.get(sample.stream, plan.video.index)
             where = (stream, sample.start)

@@ -145,8 +145,10 @@ class Sample:
     """Samples that may be more or fewer: an encoder's priming that a decoder takes off."""
     error: str | None = None
     dark: bool | None = None
-    """Whether every picture is black; None of sound, or when nothing was decoded."""
+    """Whether every picture is black; None of sound, when nothing was decoded, or when it cannot be said."""
     silent: bool | None = None
+    """Whether there is nothing to hear; None of pictures, when nothing was decoded, or when it cannot be said."""
+    sound: bool = False
     start: Fraction = Fraction(0)
     duration: Fraction = Fraction(0)
 

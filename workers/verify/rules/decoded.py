@@ -20,7 +20,7 @@ def decodes_strictly(package: Package) -> Iterator[Finding]:
         if sample.error is not None:
             yield Finding(sample.uri, None, sample.error)
         elif sample.expected is not None and abs(sample.decoded - sample.expected) > sample.slack:
-            what = "frames" if sample.dark is not None else "samples"
+            what = "samples" if sample.sound else "frames"
             yield Finding(sample.uri, None, f"{sample.decoded} {what} decode of {sample.expected}")
 
 

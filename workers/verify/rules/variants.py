@@ -185,7 +185,12 @@ def video_range_true(package: Package) -> Iterator[Finding]:
             yield Finding(master.uri, variant.line, words)
 
 
-@rule("h264-limits", f"{SPEC} 1.3b", "H.264 is at most High Profile, Level 5.2.")
+@rule(
+    "h264-limits",
+    f"{SPEC} 1.3b",
+    "H.264 is at most High Profile, Level 5.2; Apple's devices decode no more.",
+    Severity.WARNING,
+)
 def h264_limits(package: Package) -> Iterator[Finding]:
     """A profile or level that devices do not decode."""
     for stream in package.kinds("video"):
