@@ -86,7 +86,7 @@ def test_the_report_is_one_json_object(shell: Shell, package: Path) -> None:
     report = json.loads(ran.out)
     assert (ran.code, report["errors"], report["verify"]) == (0, 0, "sample")
     assert {check["severity"] for check in report["checks"]} == {"error", "warning", "advice"}
-    assert {stream["kind"] for stream in report["streams"]} == {"video", "audio", "subtitles", "i-frames"}
+    assert {stream["kind"] for stream in report["streams"]} == {"video", "audio", "subtitles", "i-frames", "images"}
 
 
 def test_a_segment_that_does_not_decode_is_found(shell: Shell, package: Path, tmp_path: Path) -> None:
