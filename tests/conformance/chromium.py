@@ -112,7 +112,7 @@ class Browser:
 @asynccontextmanager
 async def chromium(profile: Path) -> AsyncIterator[Browser]:
     """A browser with a profile of its own, gone in the end with all its processes."""
-    program = BINARY if Path(BINARY).exists() else shutil.which("chromium-headless-shell")
+    program = shutil.which(BINARY) or shutil.which("chromium-headless-shell")
     if program is None:
         raise BrowserError("The program chromium-headless-shell is not on PATH; run: hack/setup-machine players")
     root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # its sandbox refuses root
