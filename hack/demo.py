@@ -107,7 +107,8 @@ def _show(store: S3Server, gallery: str) -> None:
     report: dict[str, Any] = json.loads(store.get(BUCKET, key))
     print(f"\nVerification: {report['segments']} segments, {report['frames']} frames of the top rung")
     for check in report["checks"]:
-        print(f"  {'passed' if check['passed'] else 'FAILED'}  {check['rule']:<22} {check['source']}")
+        word = "passed" if check["passed"] else "FAILED" if check["severity"] == "error" else check["severity"]
+        print(f"  {word:<7} {check['rule']:<22} {check['source']}")
     print("\nMaster playlist:")
     master = store.get(BUCKET, f"{PREFIX}/master.m3u8").decode().splitlines()
     print("\n".join(f"  {line}" for line in master if line.startswith("#EXT-X-STREAM-INF")))

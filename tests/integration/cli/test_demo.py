@@ -63,7 +63,7 @@ def test_the_result_is_served_until_it_is_told_to_end(shell: Shell) -> None:
         status, headers, master = fetched(found[1])
         assert (status, headers["Content-Type"]) == (200, "application/vnd.apple.mpegurl")
         assert headers["Access-Control-Allow-Origin"] == "*"
-        rung = master.decode().splitlines()[-1]
+        rung = next(line for line in master.decode().splitlines() if line.endswith("/media.m3u8"))
         playlist = found[1].replace("master.m3u8", rung)
         segment = next(line for line in fetched(playlist)[2].decode().splitlines() if line.endswith(".m4s"))
         status, headers, part = fetched(playlist.replace("media.m3u8", segment), Range="bytes=4-7")

@@ -112,11 +112,12 @@ class Studio:
             return Ended(error.reason, error.message, None, context.current)
         return Ended(Reason.COMPLETED, result.message, result, context.current)
 
-    def start(self, order: TranscodeOrder) -> subprocess.Popen[bytes]:
-        """Starts the worker as a process of its own, as a pod or `narwhal run` does."""
+    def start(self, order: TranscodeOrder, *under: str) -> subprocess.Popen[bytes]:
+        """Starts the worker as a process of its own, as a pod or `narwhal run` does; under a program, if one is named."""
         file = self.base / "order.json"
         file.write_text(order.model_dump_json(by_alias=True, exclude_none=True))
         argv = [
+            *under,
             sys.executable,
             "-m",
             "workers.transcode",
