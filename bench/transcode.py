@@ -178,7 +178,8 @@ def worker_of(parent: int) -> int | None:
     for directory in Path("/proc").iterdir():
         with contextlib.suppress(OSError, IndexError, ValueError):  # it has ended, or is no process
             pid = int(directory.name)
-            if b"workers.transcode" in (directory / "cmdline").read_bytes() and below(pid, parent):
+            words = (directory / "cmdline").read_bytes()
+            if b"workers.transcode" in words and b"guard.py" not in words and below(pid, parent):
                 return pid
     return None
 

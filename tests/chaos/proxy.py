@@ -90,6 +90,10 @@ class Proxy:
             self._up.set()
             await self._over.wait()
             await runner.cleanup()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}  # watches that nobody ends: the operator was killed
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
         await asyncio.sleep(0.1)  # aiohttp's session does not wait for the ends of its TLS connections
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
