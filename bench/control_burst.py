@@ -75,14 +75,24 @@ async def jobs(kubeconfig: Path, namespace: str, count: int) -> dict[str, float]
     context.load_cert_chain(str(login.cert_file), login.key_file)  # the administrator's, as every test cluster has them
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), read_bufsize=2**21)
     url = f"{login.host}{collection('Job', namespace)}?watch=1"
-    async with session, session.get(url, headers={"Accept": NAMES_ONLY}, timeout=aiohttp.ClientTimeout(None)) as answer:
-        async for line in answer.content:
-            event: dict[str, Any] = json.loads(line)
-            if event["type"] == "ADDED":
-                made.setdefault(event["object"]["metadata"]["ownerReferences"][0]["name"], time.monotonic())
-            if len(made) == count:
-                break
+    asking = {"headers": {"Accept": NAMES_ONLY}, "timeout": aiohttp.ClientTimeout(None)}
+    async with session:
+        while (
+            len(made) < count
+        ):  # the API server ends the watch of one who reads too slowly; the next tells of all again
+            async with session.get(url, **asking) as answer:  # type: ignore[arg-type]  # a dict of two types
+                await told(answer.content, made, count)
     return made
+
+
+async def told(lines: aiohttp.StreamReader, made: dict[str, float], count: int) -> None:
+    """Notes when a Job was first told of, until all are or the watch ends."""
+    async for line in lines:
+        event: dict[str, Any] = json.loads(line)
+        if event["type"] == "ADDED":
+            made.setdefault(event["object"]["metadata"]["ownerReferences"][0]["name"], time.monotonic())
+        if len(made) == count:
+            return
 
 
 async def operator_uses(metrics: str) -> tuple[float, float]:
