@@ -85,7 +85,7 @@ def _child(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
 class _Loader(yaml.CSafeLoader):
     """Reads YAML as the API server does: dates stay texts, and a key that is written twice is an error."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own class attribute
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as a ClassVar it is refused by mypy: PyYAML's types declare it as one of instances
         first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
         for first, pairs in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }

@@ -6,10 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import urllib3
 
 from narwhal_operator.contract.reasons import TABLE, Reason
 from tests.integration.cli.shell import Shell
@@ -43,8 +44,8 @@ def below(pid: int) -> list[int]:
 
 
 def fetched(url: str, **fields: str) -> tuple[int, dict[str, str], bytes]:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=fields), timeout=30) as answer:  # noqa: S310 - loopback
-        return answer.status, dict(answer.headers), answer.read()
+    answer = urllib3.request("GET", url, headers=fields, timeout=30, retries=False)
+    return answer.status, dict(answer.headers), answer.data
 
 
 def test_the_result_is_served_until_it_is_told_to_end(shell: Shell) -> None:

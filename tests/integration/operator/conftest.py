@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.apiserver import apiserver
-from tests.integration.operator.plane import ROOT, Operator, Plane, controllers, log_in
+from tests.integration.operator.plane import Operator, Plane, control_plane, log_in
 from tests.support.processes import free_ports
 
 
@@ -14,11 +13,8 @@ from tests.support.processes import free_ports
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     """API server and controllers, with our CRDs."""
     directory = tmp_path_factory.mktemp("plane")
-    with apiserver(directory) as api:
-        api.tell("apply", "--server-side", "-f", ROOT / "crds")
-        api.tell("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-        with controllers(api, directory):
-            yield Plane(api, directory)
+    with control_plane(directory) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from narwhal_operator.core import labels
 from narwhal_operator.kube.paths import collection, named
 from narwhal_operator.kube.rbac import RULES
 from tests.cluster import kubeconfig, toolchain
-from tests.contract.apiserver import Apiserver
+from tests.contract.apiserver import Apiserver, apiserver
 from tests.support.processes import end_with_parent, free_ports, program, until
 
 Json = dict[str, Any]
@@ -159,6 +159,16 @@ def controllers(api: Apiserver, directory: Path) -> Iterator[None]:
     api.tell("create", "clusterrolebinding", "controllers", "--clusterrole=cluster-admin", f"--user={grant}")
     with program(argv, directory / "controllers.log"):
         yield
+
+
+@contextmanager
+def control_plane(directory: Path) -> Iterator[Plane]:
+    """API server and controllers, with our CRDs."""
+    with apiserver(directory) as api:
+        api.tell("apply", "--server-side", "-f", ROOT / "crds")
+        api.tell("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        with controllers(api, directory):
+            yield Plane(api, directory)
 
 
 def log_in(api: Apiserver, directory: Path, namespace: str | None = None) -> Path:

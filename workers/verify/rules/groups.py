@@ -147,16 +147,21 @@ def subtitles_in_place(package: Package) -> Iterator[Finding]:
             at = ends
 
 
+def _of_another_length(package: Package, kind: str) -> Iterator[Finding]:
+    """Playlists of a kind that last longer or shorter than the video, by more than a second."""
+    lasts = _lasts(package)
+    for stream in package.media:
+        if lasts is None or stream.kind != kind or stream.playlist is None:
+            continue
+        if abs(stream.playlist.duration - lasts) > SECOND:
+            words = f"its entries last {float(stream.playlist.duration):.3f} s, the video {float(lasts):.3f} s"
+            yield Finding(stream.name, None, words)
+
+
 @rule("subtitles-full-length", f"{SPEC} 5.5", "Subtitle playlists last as long as the video.")
 def subtitles_full_length(package: Package) -> Iterator[Finding]:
     """A playlist of subtitles that ends before or after, by more than a second."""
-    lasts = _lasts(package)
-    for stream in package.media:
-        if lasts is None or stream.kind != "subtitles" or stream.playlist is None:
-            continue
-        if abs(stream.playlist.duration - lasts) > SECOND:
-            words = f"it lasts {float(stream.playlist.duration):.3f} s, the video {float(lasts):.3f} s"
-            yield Finding(stream.name, None, words)
+    yield from _of_another_length(package, "subtitles")
 
 
 def _lasts(package: Package) -> Fraction | None:
@@ -213,13 +218,7 @@ def i_frames_true(package: Package) -> Iterator[Finding]:
 @rule("i-frames-full-length", "RFC 8216 4.3.3.6", "The durations of an I-frame playlist add up to the video's.")
 def i_frames_full_length(package: Package) -> Iterator[Finding]:
     """An I-frame playlist that lasts longer or shorter, by more than a second."""
-    lasts = _lasts(package)
-    for stream in package.media:
-        if lasts is None or stream.kind != "i-frames" or stream.playlist is None:
-            continue
-        if abs(stream.playlist.duration - lasts) > SECOND:
-            words = f"its entries last {float(stream.playlist.duration):.3f} s, the video {float(lasts):.3f} s"
-            yield Finding(stream.name, None, words)
+    yield from _of_another_length(package, "i-frames")
 
 
 @rule("i-frames-attributes", f"{SPEC} 6.8, 9.3, 9.4", "I-frame playlists say CODECS and RESOLUTION, and they are true.")
