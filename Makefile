@@ -47,8 +47,8 @@ e2e: setup ## Tests on a real cluster: an existing one (NARWHAL_TEST_KUBECONFIG)
 test: ## Everything: check, verify, integration, end to end
 	@hack/setup-machine all
 	@$(MAKE) --no-print-directory check verify
-	@echo "integration and end-to-end tests run side by side; each shows what it did when it is done, in some minutes"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration e2e
+	@echo "integration and end-to-end tests run side by side; each shows what it did when it is done, in some minutes; what failed is told again at the end"
+	@hack/side-by-side integration e2e
 
 bench: setup ## Benchmarks; each prints ratios and ends with one line of JSON
 	@hack/setup-machine bench

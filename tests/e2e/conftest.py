@@ -14,6 +14,7 @@ from tests.support.seaweed import S3Server, seaweed
 
 CLIP: Final = Path(__file__).parents[1] / "data" / "big-buck-bunny.mp4"
 WORLD: Final = pytest.StashKey[World]()
+TOLD: Final = pytest.StashKey[set[Path]]()
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +42,10 @@ def seaweedfs(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Adds what the cluster says to the report of a failed test."""
+    """Adds what the cluster says to the report of the first failed test of a module: the others often fail with it."""
     report = yield
-    made = item.config.stash.get(WORLD, None)
-    if report.failed and made is not None:
+    made, told = item.config.stash.get(WORLD, None), item.config.stash.setdefault(TOLD, set())
+    if report.failed and made is not None and item.path not in told:
+        told.add(item.path)
         report.sections += list(diagnostics.of(made.kube, made.namespaces))
     return report

@@ -7,7 +7,7 @@ from tests.cluster.errors import ClusterError
 from tests.e2e.install import NAMESPACE
 from tests.e2e.kube import Kube
 
-LONGEST: Final = 12_000
+LONGEST: Final = 6_000
 """Characters of one section; its end is kept."""
 
 

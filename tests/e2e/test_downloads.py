@@ -62,7 +62,8 @@ def halves(world: World, buckets: dict[str, Bucket]) -> dict[str, Object]:
     for name, secret in JOBS.items():
 
         def stored(name: str = name, bucket: Bucket = buckets[secret]) -> bool:
-            return world.sent(path_of(name)) == HALF and bucket.parts(key_of(name)) >= HALF // PART * PART
+            # At least: what a connection had on its way when another took over the rest of its span is sent twice.
+            return world.sent(path_of(name)) >= HALF and bucket.parts(key_of(name)) >= HALF // PART * PART
 
         until(stored, STEP_SECONDS, f"half of {name} is stored")
         assert key_of(name) not in buckets[secret].objects()
