@@ -93,6 +93,11 @@ class TranscodeOptions(Suspendable):
         description="What is decoded before publishing: Sample, a segment of each rendition, or Full, every segment. All"
         " other rules look at every segment either way.",
     )
+    on_damage: Literal["Fail", "Tolerate"] = Field(
+        "Fail",
+        description="What becomes of an input that does not decode to its end without an error: Fail, or Tolerate: what is"
+        " missing is concealed, and told.",
+    )
     keep_versions: int = Field(
         1,
         ge=0,

@@ -145,6 +145,7 @@ WISHES: Final = [
     kind("to-both-5.1-and-stereo", 80, picture(), tone(layout="5.1"), X264, AAC, spec={"audio": {"channels": "Source"}}),
     kind("with-loudness", 80, BOTH, spec={"audio": {"loudness": {"target": -16}}}),
     kind("with-thumbnails", 80, BOTH, spec={"thumbnails": {"interval": "1s"}}),
+    copied("with-damage", 80, BOTH, ("-i", "{0}", "-bsf:v", "noise=amount=if(between(n\\,30\\,36)\\,40\\,0)"), file="in.ts", spec={"onDamage": "Tolerate"}, note="damage tolerated in stream 0 (video)"),
     kind("with-subtitles", 80, picture(), tone(), ("-i", "{subtitles}"), X264, LONG_SOUND, ("-c:s", "srt", "-metadata:s:s:0", "language=eng"), file="in.mkv", spec={"subtitles": {"mode": "WebVTT"}}),
 ]  # fmt: skip
 """What is asked for besides the ladder and the manifests."""

@@ -16,4 +16,6 @@ class Extras:
     """Bits per second of the largest segment of each subtitle track, by its name."""
     chapters: tuple[Chapter, ...] = ()
     tiles: Tiles | None = None
+    metric: str | None = None
+    """What the quality of the rungs was measured by."""
     notes: list[str] = field(default_factory=list)

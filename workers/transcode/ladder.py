@@ -48,6 +48,7 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         deinterlace=video.field_order in INTERLACED,
         colour=said[0],
         convert=said[1],
+        tolerant=options.on_damage == "Tolerate",
         seekable=not SEEKABLE.isdisjoint(info.container.split(",")),
         dropped=dropped,
         notes=tuple(note for rule in NOTES if (note := rule(seen))),

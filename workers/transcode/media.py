@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from workers.transcode.chapters import MOST, Chapter
 from workers.transcode.colour import Colour, Mastering
+from workers.transcode.damage import Span
 from workers.transcode.scan import Scan
 
 TITLE_LENGTH: Final = 64
@@ -109,6 +110,10 @@ class MediaInfo:
     time_bases: Mapping[int, Fraction] = field(default_factory=dict)
     """Of each stream."""
     scan: Scan | None = None
+    spans: Mapping[int, Span] = field(default_factory=dict)
+    """When the packets of each stream begin and end."""
+    cut: str | None = None
+    """How the file is known to be cut, where that is tolerated."""
     name: str = "the input"
     """What messages call it, such as bucket/key."""
 

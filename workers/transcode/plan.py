@@ -11,6 +11,7 @@ from narwhal_operator.contract.transcode import AudioPlan, RungPlan, TranscodePl
 from workers.transcode.captions import TextTrack
 from workers.transcode.chapters import Chapter
 from workers.transcode.colour import Colour, DynamicRange
+from workers.transcode.damage import Damage, note
 from workers.transcode.media import About, MediaInfo, Role, Video
 from workers.transcode.rates import Timeline
 
@@ -117,11 +118,20 @@ class Plan:
     about: About = field(default_factory=About)
     loudness: float | None = None
     """LUFS the audio is brought to; None leaves it as it is."""
+    tolerant: bool = False
+    """Whether what does not decode is concealed, and not an error."""
+    damage: tuple[Damage, ...] = ()
+    """What does not decode, where that is tolerated and was looked for."""
 
     @property
     def origin(self) -> Fraction:
         """The output's zero in seconds on the input's clock."""
         return self.first_tick * self.video.time_base
+
+    @property
+    def faults(self) -> list[str]:
+        """The damage that is tolerated, in words."""
+        return note(self.info.cut, self.damage) if self.tolerant else []
 
     def timeline_of(self, rung: Rung) -> Timeline:
         """The time of a rung: the plan's, or with every other frame."""
@@ -144,7 +154,7 @@ class Plan:
             segment_seconds=float(self.timeline.segment_duration),
             rungs=[_rung(rung, self.timeline_of(rung)) for rung in self.rungs],
             dropped=[clip(line, DROPPED_LENGTH) for line in self.dropped],
-            notes=bounded(self.notes),
+            notes=bounded([*self.faults, *self.notes]),
         )
 
 

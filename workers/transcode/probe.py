@@ -16,6 +16,7 @@ from typing import Any, Final
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, limits, runner
 from workers.transcode.colour import HDR, Mastering
+from workers.transcode.damage import Span
 from workers.transcode.examine import admit
 from workers.transcode.media import MediaInfo, Video, mastering, parse
 from workers.transcode.scan import Scanner
@@ -75,17 +76,20 @@ def check_unchanged(given: InputFile) -> None:
         raise WorkError(Reason.INPUT_CHANGED, message)
 
 
-async def examine(given: InputFile) -> MediaInfo:
-    """What the input is, with its packets walked. Raises WorkError with an Input* reason or NoVideo."""
+async def examine(given: InputFile, *, tolerant: bool = False) -> MediaInfo:
+    """What the input is, with its packets walked; of one that was cut, where that is tolerated, what is there. Raises WorkError with an Input* reason or NoVideo."""
     walking = asyncio.create_task(_walk(given))  # beside the probe, which says which stream to look at
     try:
         info = await _header(given)
-        if given.seen.cut:
-            raise _cut(given, given.seen.cut)
         video = admit(info)
         if video.transfer in HDR and video.mastering is None:
             info = replace(info, video=replace(video, mastering=await _mastering(given, video.index)))
-        return _scanned(given, info, video, await walking)
+        walk = await walking
+        cut = given.seen.cut or _short(info, video, walk)
+        if cut and not tolerant:
+            raise _cut(given, f"{cut}; {walk.reach(info, video.index)}")
+        scan = walk.scanners.get(video.index, Scanner()).result()
+        return replace(info, scan=scan, spans=walk.spans(info), cut=cut)
     finally:
         await stop([walking])
 
@@ -166,18 +170,16 @@ async def _walk(given: InputFile) -> "Walk":
     return walk
 
 
-def _scanned(given: InputFile, info: MediaInfo, video: Video, walk: "Walk") -> MediaInfo:
-    """The input with what the walk found. Raises WorkError(InputTruncated) where that is less than is declared."""
-    scanner = walk.scanners.get(video.index, Scanner())
-    declared = video.declared_frames
+def _short(info: MediaInfo, video: Video, walk: "Walk") -> str | None:
+    """How the walk found less than is declared; None where it is all there."""
+    packets, declared = walk.scanners.get(video.index, Scanner()).packets, video.declared_frames
     # nb_frames is exact where the index is a table of samples; AVI counts empty chunks.
-    if declared and "mov" in info.container and scanner.packets < declared:
-        raise _cut(given, f"it has {scanner.packets} of {declared} frames")
+    if declared and "mov" in info.container and packets < declared:
+        return f"it has {packets} of {declared} frames"
     length = walk.length(info)
     if info.duration and info.duration - length > max(SHORT_SECONDS, info.duration * SHORT_PART):
-        raise _cut(given, f"it ends after {float(length):.1f} of {float(info.duration):.1f} s")
-    scan = scanner.result()
-    return info if scan is None else info.scanned(scan)
+        return f"it ends after {float(length):.1f} of {float(info.duration):.1f} s"
+    return None
 
 
 @dataclass(slots=True)
@@ -209,6 +211,21 @@ class Walk:
         if "matroska" in info.container:
             first = min(first, Fraction(0))
         return max(ends, default=Fraction(0)) - first
+
+    def spans(self, info: MediaInfo) -> dict[int, Span]:
+        """When the packets that are shown begin and end, of each stream."""
+        found = {stream: scanner.result() for stream, scanner in self.scanners.items()}
+        bases = info.time_bases
+        return {
+            stream: Span(scan.first * bases[stream], scan.end * bases[stream])
+            for stream, scan in found.items()
+            if scan is not None and stream in bases
+        }
+
+    def reach(self, info: MediaInfo, stream: int) -> str:
+        """How far a stream comes, for a message."""
+        span = self.spans(info).get(stream)
+        return f"stream {stream} has no packet" if span is None else f"stream {stream} ends at {float(span.end):.2f} s"
 
 
 def lines(take: Callable[[bytes], Any]) -> Callable[[bytes], None]:

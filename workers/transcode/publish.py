@@ -142,7 +142,9 @@ def measured(title: Title, quality: Quality | None = None) -> TranscodePlan:
         rungs.append(rung.model_copy(update={"codec_string": codec, "bandwidth": bandwidth, "quality": video.quality}))
     loud = {audio.name: audio.loudness for audio in title.audios if audio.loudness}
     sound = [one.model_copy(update={"loudness": loud.get(one.name)}) for one in summary.audio]
-    notes = bounded([*title.plan.notes, *title.extras.notes, *loudness.notes(loud, title.plan.loudness or 0)])
+    notes = bounded(
+        [*title.plan.faults, *title.plan.notes, *title.extras.notes, *loudness.notes(loud, title.plan.loudness or 0)]
+    )
     text = [track.summary() for track in title.extras.subtitles[:TRACKS]]
     metric = quality.metric if quality else None
     made = {"quality_metric": metric, "rungs": rungs, "audio": sound, "subtitles": text, "notes": notes}

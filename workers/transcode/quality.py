@@ -63,6 +63,7 @@ async def measure(title: Title, wish: Quality, given: InputFile, shelf: Shelf, p
     ]
     for video, found in zip(title.videos, zip(*values, strict=True), strict=True):
         video.quality = round(sum(found) / len(found), 4)
+    title.extras.metric = wish.metric
     low = [f"{video.name} has {video.quality}" for video in title.videos if _below(video.quality, wish.floor)]
     if low:
         mend = "lower its crf, raise its maxBitrate, or lower the floor"

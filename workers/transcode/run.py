@@ -25,6 +25,7 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
+from workers.transcode.survey import survey
 from workers.transcode.tasks import stop, together
 from workers.transcode.verify import Gate
 from workers.transcode.versions import Record
@@ -87,7 +88,10 @@ class Transcode:
     async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
         self.context.report(phase="Probing")
         await quality.require(self.order.spec.quality)
-        plan = ladder.plan(await probe.examine(given), self.order.spec)
+        spec = self.order.spec
+        plan = ladder.plan(await probe.examine(given, tolerant=spec.on_damage == "Tolerate"), spec)
+        if plan.tolerant:
+            plan = await survey(plan, given, threads(self.order.cpus))
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
@@ -117,6 +121,7 @@ class Transcode:
             "subtitles": spec.subtitles.wire(),
             "metadata": spec.metadata.wire(),
             "thumbnails": spec.thumbnails.wire() if spec.thumbnails else None,
+            **({"onDamage": spec.on_damage} if spec.on_damage != "Fail" else {}),
             **({"clip": spec.clip.wire()} if spec.clip else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
@@ -183,7 +188,9 @@ class Transcode:
         await publish.tidy(shelf, self.order)
         done = self.context.current.transcode
         self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)
-        return Result(f"Published {result.master_url}.", plan=plan, result=result)
+        faults = "; ".join(title.plan.faults)
+        message = f"Published {result.master_url}{f' with damage: {faults}' if faults else ''}."
+        return Result(clip(message, 1024), plan=plan, result=result)
 
     @property
     def _dash(self) -> bool:

@@ -93,7 +93,7 @@ class Subtitler:
 
         def argv(fd: int) -> Sequence[str]:
             job = command.Job(self.given.source, str(folder), fd, 1)
-            return command.extract_text(tracks, job, limits.SUBTITLE_BYTES, charset)
+            return command.extract_text(tracks, job, limits.SUBTITLE_BYTES, charset, tolerant=self.title.plan.tolerant)
 
         log("info", "extracting", argv=list(argv(-1)))
         # Hours of film may have no subtitle: its progress is no sign of life.

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import VerificationSummary
@@ -21,6 +21,15 @@ WORDS: Final = 300
 """Characters of the first finding in the message."""
 
 
+def reported(title: Title) -> dict[str, Any]:
+    """What the run knows of the title beside the rules: the quality of its rungs, the damage of its input."""
+    values = {video.name: video.quality for video in title.videos if video.quality is not None}
+    quality = {"quality": {"metric": title.extras.metric, "rungs": values}} if values else {}
+    damage = {"damage": [one.figures() for one in title.plan.damage]} if title.plan.damage else {}
+    cut = {"cut": title.plan.info.cut} if title.plan.info.cut else {}
+    return {**quality, **damage, **cut}
+
+
 @dataclass(slots=True)
 class Gate:
     """The verification of one package."""
@@ -36,8 +45,13 @@ class Gate:
         report = await asyncio.to_thread(judge, package.with_samples(samples, source))
         line, layout = self.title.plan.timeline, self.shelf.layout
         rate = f"{line.rate.numerator}/{line.rate.denominator}"
-        about = {"version": layout.version, "verify": self.sampler.extent, "frames": line.frames, "frameRate": rate}
-        await self.shelf.put(layout.report, report.json(**about))
+        about: dict[str, Any] = {
+            "version": layout.version,
+            "verify": self.sampler.extent,
+            "frames": line.frames,
+            "frameRate": rate,
+        }
+        await self.shelf.put(layout.report, report.json(**about, **reported(self.title)))
         if report.errors:
             await self.shelf.discard()
             raise WorkError(Reason.VERIFICATION_FAILED, self._message(report))

@@ -1,5 +1,6 @@
 """Quality is measured on what is stored, against what the encoder was given, and a floor is kept."""
 
+import json
 from typing import Any
 
 from narwhal_operator.contract.outcome import Reason
@@ -30,6 +31,8 @@ def test_finer_rungs_have_higher_values_and_a_published_title_is_measured_withou
     assert 0.95 < found["fine"] <= 1
     assert found["coarse"] < found["fine"] - 0.03
     assert min(found["hevc"], found["av1"]) > 0.93
+    report = json.loads((studio.version / "report.json").read_bytes())
+    assert report["quality"] == {"metric": "SSIM", "rungs": found}
     before = {path: path.stat().st_mtime_ns for path in studio.version.glob("*/*.m4s")}
     again = studio.run(studio.order(spec={**LADDER, "quality": {"metric": "PSNR"}}))
     assert again.reason is Reason.COMPLETED, again.message

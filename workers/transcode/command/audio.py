@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from narwhal_operator.contract.transcode import LoudnessPlan
-from workers.transcode.command.common import Job, ffmpeg, given, segments, strict
+from workers.transcode.command.common import Job, care, ffmpeg, given, segments
 from workers.transcode.loudness import chain
 from workers.transcode.plan import AUDIO_RATE, AudioTrack, Plan
 
@@ -39,7 +39,7 @@ def measure_audio(plan: Plan, tracks: Sequence[AudioTrack], job: Job, gains: Gai
         graphs.append(f"{graph},ebur128@t{number}=peak=true:framelog=verbose[a{number}]")
         outputs += ["-map", f"[a{number}]", "-f", "null", "-"]
     words = [flag if flag != "level+error" else "level+info" for flag in ffmpeg(job.progress_fd)]
-    return [*words, *_input(job), "-filter_complex", ";".join(graphs), *outputs]
+    return [*words, *_input(plan, job), "-filter_complex", ";".join(graphs), *outputs]
 
 
 def encode_audio(plan: Plan, tracks: Sequence[AudioTrack], job: Job, gains: Gains = NO_GAINS) -> list[str]:
@@ -55,11 +55,11 @@ def encode_audio(plan: Plan, tracks: Sequence[AudioTrack], job: Job, gains: Gain
         )
     ]
     graphs = [f"{audio_graph(plan, track, gains.get(track.name))}[a{number}]" for number, track in enumerate(tracks)]
-    return [*ffmpeg(job.progress_fd), *_input(job), "-filter_complex", ";".join(graphs), *outputs]
+    return [*ffmpeg(job.progress_fd), *_input(plan, job), "-filter_complex", ";".join(graphs), *outputs]
 
 
-def _input(job: Job) -> Sequence[str]:
-    return [*strict(), "-threads", "1", "-copyts", "-vn", *given(job.source)]
+def _input(plan: Plan, job: Job) -> Sequence[str]:
+    return [*care(tolerant=plan.tolerant), "-threads", "1", "-copyts", "-vn", *given(job.source)]
 
 
 def audio_graph(plan: Plan, track: AudioTrack, gain: LoudnessPlan | None = None) -> str:

@@ -55,6 +55,17 @@ def strict() -> Iterable[str]:
     return ("-xerror", "-err_detect", "explode", "-max_pixels", str(limits.MAX_PIXELS))
 
 
+def lenient() -> Iterable[str]:
+    """An input that is damaged is decoded as far as it can be, however little that is; decoders conceal what is missing."""
+    # FFmpeg gives up by itself where two thirds of the packets do not decode.
+    return ("-max_error_rate", "1", "-max_pixels", str(limits.MAX_PIXELS))
+
+
+def care(*, tolerant: bool) -> Iterable[str]:
+    """How damage is taken: as an error, unless it is tolerated."""
+    return lenient() if tolerant else strict()
+
+
 def given(source: Source) -> Iterable[str]:
     """A source as an input."""
     return (*doors(), "-i", f"file:{source.path}")

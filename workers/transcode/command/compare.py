@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from narwhal_operator.contract.quality import Metric
-from workers.transcode.command.common import Job, Range, Source, ffmpeg, given, strict
+from workers.transcode.command.common import Job, Range, Source, care, ffmpeg, given
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.video import seek
 from workers.transcode.plan import Plan
@@ -34,5 +34,5 @@ def compare(plan: Plan, part: Range, metric: Metric, made: Sequence[Source], job
     words = [flag if flag != "level+error" else "level+info" for flag in ffmpeg(job.progress_fd)]
     inputs = [flag for source in made for flag in given(source)]
     threads = ("-threads", str(job.threads), "-filter_complex_threads", str(job.threads), "-copyts")
-    head = [*words, *strict(), *threads, *seek(plan, part), *given(job.source), *inputs]
+    head = [*words, *care(tolerant=plan.tolerant), *threads, *seek(plan, part), *given(job.source), *inputs]
     return [*head, "-filter_complex", ";".join(graphs), *outputs]

@@ -10,7 +10,7 @@ from workers.transcode.plan import Plan, Rung
 
 PADDING: Final = 2
 """Frames the last one may be repeated for, where a container's rounding hides the last frame's end. More are missing
-frames, and are found by their number."""
+frames, and are found by their number; where that is tolerated the last one stands until the planned end."""
 TONEMAP: Final = (
     "zscale=transfer=linear:npl=100",
     "format=gbrpf32le",
@@ -84,7 +84,7 @@ def _head(plan: Plan, part: Range, tops: Sequence[Node]) -> str:
     head += ["bwdif=mode=send_frame:parity=auto:deint=interlaced"] if plan.deinterlace else []
     head += [
         f"fps=fps={line.rate.numerator}/{line.rate.denominator}:start_time=0:round=near",
-        f"tpad=stop={PADDING}:stop_mode=clone",
+        f"tpad=stop={-1 if plan.tolerant else PADDING}:stop_mode=clone",
         f"trim=start_frame={part.start * line.gop}:end_frame={min(part.stop * line.gop, line.frames)}",
     ]
     plain, high = [node for node in tops if _sdr(node)], [node for node in tops if not _sdr(node)]

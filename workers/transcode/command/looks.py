@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Final
 
 from workers.transcode import limits
-from workers.transcode.command.common import Source, doors, ffmpeg, given, strict
+from workers.transcode.command.common import Source, doors, ffmpeg, given, lenient, strict
 
 
 def version() -> list[str]:
@@ -41,6 +41,13 @@ def decode(source: Source, progress_fd: int, stream: str = "v:0") -> list[str]:
     """
     output = ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framecrc", "-"]
     return [*ffmpeg(progress_fd), *strict(), "-threads", "1", *given(source), *output]
+
+
+def survey(source: Source, stream: int, threads: int, progress_fd: int) -> list[str]:
+    """Lists the frames of a stream that decode without an error, on the input's clock; those that do not are left out."""
+    output = ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framecrc", "-"]
+    head = [*ffmpeg(progress_fd), "-err_detect", "explode", *lenient(), "-threads", str(threads), "-copyts"]
+    return [*head, *given(source), *output]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from workers.transcode.captions import TextTrack
-from workers.transcode.command.common import Job, ffmpeg, given, strict
+from workers.transcode.command.common import Job, care, ffmpeg, given
 
 
-def extract_text(tracks: Sequence[TextTrack], job: Job, most: int, charset: str | None = None) -> list[str]:
+def extract_text(
+    tracks: Sequence[TextTrack], job: Job, most: int, charset: str | None = None, *, tolerant: bool = False
+) -> list[str]:
     """Each track to a file of at most about `most` bytes, its times on the input's clock.
 
     FFmpeg takes text for UTF-8, and that it is not is an error; `charset` is what it is read as instead.
@@ -20,4 +22,5 @@ def extract_text(tracks: Sequence[TextTrack], job: Job, most: int, charset: str 
         )
     ]
     encoding = ["-sub_charenc", charset] if charset else []
-    return [*ffmpeg(job.progress_fd), *strict(), "-copyts", "-vn", "-an", *encoding, *given(job.source), *outputs]
+    head = [*ffmpeg(job.progress_fd), *care(tolerant=tolerant), "-copyts", "-vn", "-an"]
+    return [*head, *encoding, *given(job.source), *outputs]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from workers.transcode.command.common import Job, Range, ffmpeg, given, segments, strict
+from workers.transcode.command.common import Job, Range, care, ffmpeg, given, segments
 from workers.transcode.command.encoders import delay, encoder
 from workers.transcode.command.graph import video_graph
 from workers.transcode.plan import Plan, Rung
@@ -25,7 +25,7 @@ def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
     # -copyts keeps the input's clock; the filters count from the first frame. Threads of an input are its decoder's.
     return [
         *ffmpeg(job.progress_fd),
-        *strict(),
+        *care(tolerant=plan.tolerant),
         # Threads are what the order's CPUs allow; FFmpeg's own guess is the machine's.
         *("-threads", str(job.threads), "-filter_complex_threads", str(job.threads), "-copyts"),
         *seek(plan, part),
