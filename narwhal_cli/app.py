@@ -5,6 +5,8 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from narwhal_cli.cluster.commands import register
+
 USAGE_CODE: Final = 2
 INTERNAL_CODE: Final = 11
 
@@ -190,3 +192,6 @@ def rollback(
         sys.stderr.write(f"error: narwhal rollback: {error}\n")
         code = USAGE_CODE
     raise typer.Exit(code)
+
+
+register(app)

@@ -4,102 +4,11 @@ The reason is the exit code of the worker and of `narwhal run`, the word in the 
 in the conditions, in the metric label and in the Event. Codes are stable: a script may rely on them.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from narwhal_operator.contract.reason import Class, Entry, Reason
 
-class Class(StrEnum):
-    """What the operator does about a reason."""
-
-    SUCCESS = "Success"
-    TERMINAL = "Terminal"  # the same input ends the same way: Failed at once
-    RETRY = "Retry"  # may pass: next attempt after a backoff, counted
-    USER = "NeedsUser"  # someone must mend something: as Retry, with the mend shown while it waits
-    MEMORY = "NeedsMemory"  # as Retry
-    DISRUPTION = "Disruption"  # nobody's fault: next attempt, not counted
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of the table: exit code, class, what it means and how to mend it."""
-
-    code: int
-    cls: Class
-    meaning: str
-    mend: str
-
-
-class Reason(StrEnum):
-    """Every way work can end."""
-
-    COMPLETED = "Completed"
-    # 1 and 2 are what an interpreter that breaks ends with; 10-19 the run itself
-    CANCELLED = "Cancelled"
-    INTERNAL_ERROR = "InternalError"
-    INVALID_ORDER = "InvalidOrder"
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    OUT_OF_MEMORY = "OutOfMemory"
-    POD_LOST = "PodLost"
-    DEPENDENCY_FAILED = "DependencyFailed"
-    DEPENDENCY_MISSING = "DependencyMissing"
-    NOT_SUPPORTED = "NotSupported"
-    POD_REFUSED = "PodRefused"
-    # 20-29 secrets and stores
-    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, no secret
-    SECRET_INVALID = "SecretInvalid"  # noqa: S105 - a reason, no secret
-    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
-    STORE_UNREACHABLE = "StoreUnreachable"
-    STORE_ACCESS_DENIED = "StoreAccessDenied"
-    BUCKET_NOT_FOUND = "BucketNotFound"
-    STORE_ERROR = "StoreError"
-    STORE_FULL = "StoreFull"
-    SCRATCH_FULL = "ScratchFull"
-    STORE_TLS_INVALID = "StoreTlsInvalid"
-    # 30-49 sources
-    SOURCE_NOT_FOUND = "SourceNotFound"
-    SOURCE_ACCESS_DENIED = "SourceAccessDenied"
-    SOURCE_UNREACHABLE = "SourceUnreachable"
-    SOURCE_TLS_INVALID = "SourceTlsInvalid"
-    SOURCE_ERROR = "SourceError"
-    SOURCE_RATE_LIMITED = "SourceRateLimited"
-    SOURCE_CHANGED = "SourceChanged"
-    SOURCE_INCOMPLETE = "SourceIncomplete"
-    SOURCE_STALLED = "SourceStalled"
-    SOURCE_TOO_LARGE = "SourceTooLarge"
-    CHECKSUM_MISMATCH = "ChecksumMismatch"
-    CHECKSUM_NOT_FOUND = "ChecksumNotFound"
-    SOURCE_NOT_MEDIA = "SourceNotMedia"
-    SOURCE_EMPTY = "SourceEmpty"
-    ADDRESS_FORBIDDEN = "AddressForbidden"
-    REDIRECT_REFUSED = "RedirectRefused"
-    PROTOCOL_VIOLATION = "ProtocolViolation"
-    # 50-69 transcoding
-    INPUT_NOT_FOUND = "InputNotFound"
-    INPUT_EMPTY = "InputEmpty"
-    INPUT_NOT_MEDIA = "InputNotMedia"
-    INPUT_TRUNCATED = "InputTruncated"
-    INPUT_DAMAGED = "InputDamaged"
-    INPUT_CHANGED = "InputChanged"
-    INPUT_OVER_LIMITS = "InputOverLimits"
-    NO_VIDEO = "NoVideo"
-    LADDER_EMPTY = "LadderEmpty"
-    ENCODER_FAILED = "EncoderFailed"
-    NO_PROGRESS = "NoProgress"
-    VERIFICATION_FAILED = "VerificationFailed"
-    PROGRAM_MISSING = "ProgramMissing"
-    INPUT_FILE_UNMATCHED = "InputFileUnmatched"
-    CLIP_EMPTY = "ClipEmpty"
-    QUALITY_BELOW_FLOOR = "QualityBelowFloor"
-    # 70-79 torrents
-    TORRENT_METADATA_TIMEOUT = "TorrentMetadataTimeout"
-    TORRENT_STALLED = "TorrentStalled"
-    TORRENT_INVALID = "TorrentInvalid"
-    TORRENT_UNSAFE = "TorrentUnsafe"
-    TORRENT_FILES_UNMATCHED = "TorrentFilesUnmatched"
-    TORRENT_NO_PEERS = "TorrentNoPeers"
-    TORRENT_INCOMPLETE = "TorrentIncomplete"
-
+__all__ = ["BY_CODE", "TABLE", "Class", "Entry", "Reason"]
 
 TABLE: Final[dict[Reason, Entry]] = {
     Reason.COMPLETED: Entry(0, Class.SUCCESS, "All is done and checked.", "Nothing to do."),
@@ -393,6 +302,24 @@ TABLE: Final[dict[Reason, Entry]] = {
         Class.RETRY,
         "No connected peer had what is missing for spec.source.torrent.stallTimeout.",
         "The message says when a complete copy was last seen; it is tried again from what is stored.",
+    ),
+    Reason.CLUSTER_UNREACHABLE: Entry(
+        80,
+        Class.USER,
+        "narwhal cannot reach a cluster: no kubeconfig, or an API server that does not answer.",
+        "Set KUBECONFIG or --context to a cluster that kubectl reaches.",
+    ),
+    Reason.CLUSTER_ACCESS_DENIED: Entry(
+        81,
+        Class.USER,
+        "The cluster does not let this user do that.",
+        "Have its admin bind the role view or edit, which the chart extends to Narwhal's kinds.",
+    ),
+    Reason.RESOURCE_NOT_FOUND: Entry(
+        82,
+        Class.USER,
+        "The cluster has no such resource.",
+        "Correct the kind, the name or the namespace (-n); narwhal top -A shows what there is.",
     ),
 }
 

@@ -39,6 +39,8 @@ def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
         return Verdict(State.COMPLETE, Reason.COMPLETED, last.message or "", "Complete")
     entry = _entry(last.reason)
     hopeless = last.reason == Reason.POD_REFUSED or (entry is not None and entry.cls is Class.TERMINAL)
+    if hopeless and last.counted is False:  # a retry was asked for
+        return None
     if not hopeless and case.history.failures <= case.spec.backoff_limit:
         return None
     tries = "" if hopeless else f" Given up after {case.history.failures} failures (spec.backoffLimit)."

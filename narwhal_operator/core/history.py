@@ -51,6 +51,11 @@ class History:
             return self.open.number
         return self.attempts[-1].number + 1 if self.attempts else 1
 
+    def forgiven(self) -> "History":
+        """As its user's wish for a retry makes it: the numbers go on, what failed counts no more."""
+        last = tuple(attempt.model_copy(update={"counted": False}) for attempt in self.attempts[-1:])
+        return replace(self, attempts=(*self.attempts[:-1], *last), failures=0, retry_at=None)
+
     def begin(self, job: str, now: datetime, running: bool) -> "History":
         """With the next attempt open. `running`: its pod may start, so the clock of the whole does too."""
         attempts = (*self.attempts, Attempt(number=self.number, job=job))[-KEPT:]

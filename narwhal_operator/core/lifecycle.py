@@ -43,9 +43,9 @@ def decide(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT]) -> P
 
 
 def is_final(resource: Resource, digest: str) -> bool:
-    """Whether this very work is Complete or Failed: final until the spec asks for other work."""
+    """Whether this very work is Complete or Failed: final until the spec asks for other work, or its user for a retry."""
     ended = resource.holds(State.COMPLETE) or resource.holds(State.FAILED)
-    return ended and resource.status.get("workDigest") == digest
+    return ended and resource.status.get("workDigest") == digest and not resource.asked_again
 
 
 def _case(
@@ -54,7 +54,10 @@ def _case(
     before = parse_status(rules.status, observed.resource.status)
     if before.work_digest != digest:
         before = rules.status()
-    case = Case(observed, now, spec, before, history_of(before, digest))
+    history = history_of(before, digest)
+    if observed.resource.asked_again:
+        history = history.forgiven()
+    case = Case(observed, now, spec, before, history)
     history = absorb(adopt(case.history, observed, case.job_name, now), observed, now)
     return replace(case, history=history)
 

@@ -35,6 +35,7 @@ class Resource:
     finalizers: tuple[str, ...]
     spec: Json
     status: Json
+    retry: str | None = None  # the annotation: when the failure that is to be tried again ended
 
     def condition(self, name: str) -> Json | None:
         """The condition of this type in the status, if it has one."""
@@ -45,6 +46,11 @@ class Resource:
     def holds(self, name: str) -> bool:
         """Whether the condition of this type is True."""
         return (self.condition(name) or {}).get("status") == "True"
+
+    @property
+    def asked_again(self) -> bool:
+        """Whether its user wants the very failure it shows tried again: by the moment it ended, so once for each."""
+        return self.retry is not None and self.retry == self.status.get("finishedAt") and self.holds("Failed")
 
 
 @dataclass(frozen=True, slots=True)

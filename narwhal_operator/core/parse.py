@@ -24,6 +24,7 @@ def resource_of(raw: Json) -> Resource:
         finalizers=tuple(meta.get("finalizers") or ()),
         spec=_dict(raw.get("spec")),
         status=_dict(raw.get("status")),
+        retry=(meta.get("annotations") or {}).get(labels.RETRY),
     )
 
 

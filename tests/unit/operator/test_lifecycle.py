@@ -235,3 +235,38 @@ ROWS = {
 def test_decision(row: Row) -> None:
     """Each sentence of the table holds."""
     assert told(download.decide(row.seen, b.NOW)) == (row.actions, row.reason, row.true, row.phase)
+
+
+FAILED = b.status(KIND, SPEC, b.attempt(KIND, SPEC, reason="SourceNotFound", counted=True), failures=1) | {
+    "conditions": [b.true("Failed", "SourceNotFound"), b.true("Stalled", "X"), b.true("Ready", "X")],
+    "finishedAt": "2026-01-01T11:59:00Z",
+    "observedGeneration": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("wish", "actions", "reason"),
+    [
+        ("2026-01-01T11:59:00Z", ["finalizer on", f"create {b.job_name(KIND, SPEC, 2)}"], "Starting"),
+        ("2026-01-01T10:00:00Z", [], "X"),
+    ],
+    ids=["of this failure", "of an earlier one"],
+)
+def test_a_failure_is_tried_again_when_its_user_names_it(wish: str, actions: list[str], reason: str) -> None:
+    """By the annotation with the moment it ended: once, with a new Job and all of backoffLimit."""
+    plan = download.decide(seen(SPEC, FAILED, {"annotations": {"narwhal.dev/retry": wish}}), b.NOW)
+    assert told(plan)[:2] == (actions, reason)
+    assert plan.status is not None
+    assert (plan.status["failures"], "finishedAt" in plan.status) == ((0, False) if actions else (1, True))
+
+
+def test_a_retry_that_waits_does_not_fail_by_the_old_attempt() -> None:
+    """The attempt that failed for good is kept, and counts no more: between two passes the wish is not lost."""
+    wish = {"annotations": {"narwhal.dev/retry": "2026-01-01T11:59:00Z"}}
+    off = b.download_spec(suspend=True)
+    first = download.decide(seen(off, FAILED, wish), b.NOW)
+    assert told(first)[1:3] == ("Suspended", S)
+    again = download.decide(
+        seen(off, first.status, wish, jobs=(b.job(b.job_name(KIND, SPEC, 2), suspended=True),)), b.NOW
+    )
+    assert told(again)[1:3] == ("Suspended", S)
