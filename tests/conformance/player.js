@@ -107,9 +107,9 @@ function settled(folder) {
 // Plays from a time to the end: how many pictures were decoded, and the times it had to wait for what was buffered.
 async function once(video, job, from, rate) {
   const state = () => look(video);
+  const before = video.getVideoPlaybackQuality().totalVideoFrames; // the first pictures are decoded with the seek
   if (video.currentTime !== from) video.currentTime = from;
   await until("at its place", () => !video.seeking || video.error, state);
-  const before = video.getVideoPlaybackQuality().totalVideoFrames;
   const waits = [];
   // At the start it may still decode; in the end it holds pictures back until it knows that none follows.
   const wait = () => {

@@ -278,7 +278,7 @@ def test_progress_reaches_the_columns(plane: Plane, namespace: str, worker: dict
     uid = job["metadata"]["labels"]["narwhal.dev/uid"]
     worker.update({"kind": DLJ, "uid": uid, "attempt": 1, "phase": "Downloading", "download": download})
     plane.run(namespace, pod)
-    plane.until(DLJ, namespace, "bbb", lambda o: o["status"].get("phase") == "Downloading", "is downloading")
+    plane.until(DLJ, namespace, "bbb", lambda o: o.get("status", {}).get("phase") == "Downloading", "is downloading")
     row = plane.api.tell("get", f"-n={namespace}", "dlj", "bbb", "--no-headers").split()
     assert row[:7] == ["bbb", "Downloading", "61%", "48MiB/s", "7s", "700Mi", "False"]
 
