@@ -6,7 +6,9 @@ On the process cluster, with Narwhal installed by its chart:
   pod is that FFmpeg in the same image, in turn; the figure is the difference of the medians
 - burst: 500 suspended DownloadJobs as fast as the API server takes them; a Job counts when a watch tells of it
 
-`bench/control.py --burst` measures the burst alone, with the operator as a process beside an API server and the Job
+- many: 10,000 TranscodingJobs that have ended and 200 that run: the operator's memory, CPU, the age of a shown status
+
+`bench/control.py --many` measures the last alone, and `--burst` measures the burst alone, with the operator as a process beside an API server and the Job
 controller: no node, no image, no root. BENCH_ROUNDS (default 5) is how often each start is measured.
 """
 
@@ -16,13 +18,15 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from bench.control_burst import Burst, burst
+from bench.control_many import RESYNC, busy, idle
 from bench.control_start import start_over_bare_job
 from tests.cluster.providers import choose
 from tests.contract.apiserver import apiserver
@@ -30,26 +34,38 @@ from tests.e2e import media
 from tests.e2e.install import NAMESPACE
 from tests.e2e.world import World, inhabited
 from tests.integration.operator.plane import ROOT, Operator, controllers, log_in
+from tests.support.processes import free_ports
 
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
 COUNT: Final = 500
+ENDED: Final = (100, 1_000, 10_000)
+RUNNING: Final = 200
 CLIP: Final = ROOT / "tests" / "data" / "big-buck-bunny.mp4"
-LIMITS: Final = {"start_over_bare_job_s": 0.5, "p99_s": 5.0}
+LIMITS: Final = {
+    "start_over_bare_job_s": 0.5,
+    "p99_s": 5.0,
+    "rss_10k_mb": 300.0,
+    "idle_cpu_10k": 0.02,
+    "status_lag_p99_s": 5.0,
+}
 AT_LEAST: Final = {"jobs_per_s": 100.0}
 
 
 def main(arguments: list[str]) -> int:
     """Measures, prints the figures; 1 when one is beyond its limit."""
     with tempfile.TemporaryDirectory() as name:
-        if arguments == ["--burst"]:
-            figures = alone(Path(name))
-        elif arguments:
-            print(__doc__, file=sys.stderr)
-            return 2
-        else:
-            figures = whole(Path(name))
+        match arguments:
+            case []:
+                figures = whole(Path(name)) | many(Path(name))
+            case ["--burst"]:
+                figures = alone(Path(name))
+            case ["--many"]:
+                figures = many(Path(name))
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
     beyond = [key for key, limit in LIMITS.items() if figures.get(key, 0) > limit]
-    beyond += [key for key, limit in AT_LEAST.items() if figures[key] < limit]
+    beyond += [key for key, limit in AT_LEAST.items() if figures.get(key, limit) < limit]
     for key in beyond:
         print(f"{key} = {figures[key]} is beyond {LIMITS.get(key) or AT_LEAST[key]}")
     print(json.dumps({"bench": "control", "figures": figures}))
@@ -62,7 +78,7 @@ def whole(scratch: Path) -> dict[str, float]:
     cluster = provider.up(scratch)
     try:
         with inhabited(cluster, media.Media(CLIP, CLIP, CLIP, CLIP), scratch) as world:
-            quiet(world)
+            calm(world)
             extra = asyncio.run(start_over_bare_job(world, CLIP, ROUNDS))
             pod = world.release.operator_pods()[0]["metadata"]["name"]
             with cluster.port_forward(NAMESPACE, f"pod/{pod}", 8080) as port:
@@ -72,7 +88,7 @@ def whole(scratch: Path) -> dict[str, float]:
     return {"start_over_bare_job_s": round(extra, 3), **figures_of(made)}
 
 
-def quiet(world: World) -> None:
+def calm(world: World) -> None:
     """The operator as the chart installs it, without the tests' logs of every event."""
     values: dict[str, Any] = world.release.values | {"operator": {"logLevel": "info"}}
     replace(world.release, values=values).install()
@@ -85,14 +101,34 @@ def alone(scratch: Path) -> dict[str, float]:
     return figures_of(made)
 
 
+def many(scratch: Path) -> dict[str, float]:
+    """What ended resources cost an operator that has nothing to do, and then 200 that run; without nodes."""
+    (port,) = free_ports(1)
+    settings = {"NARWHAL_PROGRESS_PORT": str(port), "NARWHAL_RESYNC_PERIOD": str(RESYNC)}
+    with plane(scratch, settings) as operator:
+        config = scratch / "kubeconfig"
+        quiet = asyncio.run(idle(config, operator, ENDED))
+        ages, used = asyncio.run(busy(config, operator, port, RUNNING))
+    p50, p99 = ages[len(ages) // 2], ages[int(0.99 * len(ages)) - 1]
+    print(f"{RUNNING} running: p50 {p50:.1f} s, at most {used.rss / 1e6:.0f} MB, {used.cpu:.1%} of a core")
+    return {
+        "rss_100_mb": round(quiet[ENDED[0]].rss / 1e6, 1),
+        "rss_10k_mb": round(used.rss / 1e6, 1),
+        "idle_cpu_100": round(quiet[ENDED[0]].cpu, 4),
+        "idle_cpu_10k": round(quiet[ENDED[-1]].cpu, 4),
+        "busy_cpu_10k": round(used.cpu, 3),
+        "status_lag_p99_s": round(p99, 2),
+    }
+
+
 @contextmanager
-def plane(scratch: Path) -> Iterator[Operator]:
+def plane(scratch: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Operator]:
     """API server, Job controller, operator."""
     with apiserver(scratch) as api:
         api.tell("apply", "--server-side", "-f", ROOT / "crds")
         api.tell("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
         with controllers(api, scratch):
-            operator = Operator(log_in(api, scratch), scratch, {})
+            operator = Operator(log_in(api, scratch), scratch, settings)
             operator.start()
             try:
                 yield operator

@@ -70,19 +70,24 @@ async def post(client: Client, namespace: str, asked: dict[str, float], numbers:
 async def jobs(kubeconfig: Path, namespace: str, count: int) -> dict[str, float]:
     """When a watch told of the Job of each resource; ends when all have one."""
     made: dict[str, float] = {}
-    login = await configuration(1, str(kubeconfig))
-    context = ssl.create_default_context(cafile=login.ssl_ca_cert)
-    context.load_cert_chain(str(login.cert_file), login.key_file)  # the administrator's, as every test cluster has them
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), read_bufsize=2**21)
-    url = f"{login.host}{collection('Job', namespace)}?watch=1"
-    asking = {"headers": {"Accept": NAMES_ONLY}, "timeout": aiohttp.ClientTimeout(None)}
+    session, host = await session_of(kubeconfig)
+    url = f"{host}{collection('Job', namespace)}?watch=1"
     async with session:
         while (
             len(made) < count
         ):  # the API server ends the watch of one who reads too slowly; the next tells of all again
-            async with session.get(url, **asking) as answer:  # type: ignore[arg-type]  # a dict of two types
+            async with session.get(url, headers={"Accept": NAMES_ONLY}) as answer:
                 await told(answer.content, made, count)
     return made
+
+
+async def session_of(kubeconfig: Path) -> tuple[aiohttp.ClientSession, str]:
+    """A session for a watch, as the administrator, and the API server's URL."""
+    login = await configuration(1, str(kubeconfig))
+    context = ssl.create_default_context(cafile=login.ssl_ca_cert)
+    context.load_cert_chain(str(login.cert_file), login.key_file)  # the administrator's, as every test cluster has them
+    connector, timeout = aiohttp.TCPConnector(ssl=context), aiohttp.ClientTimeout(None)
+    return aiohttp.ClientSession(connector=connector, read_bufsize=2**21, timeout=timeout), str(login.host)
 
 
 async def told(lines: aiohttp.StreamReader, made: dict[str, float], count: int) -> None:
