@@ -109,12 +109,14 @@ class _Render:
         """The order of a TranscodingJob."""
         output = self.store(spec.output.storage_ref)
         source, sha256 = self._input(spec, made)
+        encryption = spec.packaging.encryption
         return TranscodeOrder(
             head=head,
             spec=spec,
             output_store=output,
             input=source,
             input_sha256=sha256,
+            keys=self._keys(encryption.keys_from.secret_ref.name) if encryption else None,
             cpus=None,
         )
 
@@ -150,6 +152,9 @@ class _Render:
 
     def _headers(self, name: str) -> str:
         return self._write("headers", self._secret(name, "Add it to the manifest; its keys are the header names."))
+
+    def _keys(self, name: str) -> str:
+        return self._write("keys", self._secret(name, "Add it to the manifest; its keys are the ids of content keys."))
 
     def _ca_bundle(self, name: str) -> str:
         values = self._place.stream.config_maps.get((self._work.namespace, name), {})

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from narwhal_operator.contract.base import Bitrate, Contract, Rule, Span, TitleName, lasting
 from narwhal_operator.contract.common import OneOf, exactly_one
+from narwhal_operator.contract.protection import Encryption
 
 Manifest = Literal["HLS", "DASH"]
 Codec = Literal["h264", "hevc", "av1"]
@@ -115,8 +116,20 @@ class Clip(Contract):
     )
 
 
+_WHOLE_IN_DASH: Final = "manifests must be HLS alone with encryption AES-128, which DASH players do not know"
+
+
 class Packaging(Contract):
     """How segments and manifests are written."""
+
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.encryption) || self.encryption.method != 'AES-128' || !has(self.manifests)"
+            " || !self.manifests.exists(m, m == 'DASH')",
+            _WHOLE_IN_DASH,
+            field="manifests",
+        ),
+    )
 
     segment_duration: Annotated[Span, lasting("1s", "10s")] = Field(
         "4s", description="Target duration of a segment, 1s to 10s; rounded to whole frames."
@@ -129,3 +142,10 @@ class Packaging(Contract):
         description="Manifests to write over the same segments. HLS is always written.",
         json_schema_extra={"x-kubernetes-list-type": "set", "default": ["HLS"]},
     )
+    encryption: Encryption | None = Field(None, description="Encrypts video and audio; absent leaves them clear.")
+
+    @model_validator(mode="after")
+    def _plays(self) -> Self:
+        if self.encryption is not None and "DASH" in self.manifests:
+            raise ValueError(_WHOLE_IN_DASH)
+        return self

@@ -19,6 +19,7 @@ OUTPUT_STORE: Final = f"{MOUNT}/store"
 INPUT_STORE: Final = f"{MOUNT}/input-store"
 SOURCE_STORE: Final = f"{MOUNT}/source-store"
 HEADERS: Final = f"{MOUNT}/headers"
+KEYS: Final = f"{MOUNT}/keys"
 CA_BUNDLE: Final = f"{MOUNT}/ca/ca.crt"
 SCRATCH: Final = "/work"
 PROGRESS_PORT: Final = 9090
@@ -107,6 +108,7 @@ class TranscodeOrder(Contract):
     input: ObjectLocation
     input_sha256: str | None = Field(None, description="SHA-256 of the input, when a DownloadJob measured it.")
     output_store: Store
+    keys: str | None = Field(None, description="Directory of the Secret with content keys: a file a key.")
     cpus: float | None = Field(None, gt=0, description="CPUs the pod may use; absent: those of the machine.")
 
 

@@ -92,6 +92,7 @@ def _order(case: _Case, head: OrderHead) -> TranscodeOrder:
         input=ObjectLocation(store=s3_store(mount, secret), bucket=bucket, key=key),
         input_sha256=sha256,
         output_store=s3_store(o.OUTPUT_STORE, output_secret),
+        keys=o.KEYS if case.spec.packaging.encryption is not None and head.task == "Run" else None,
         cpus=jobs.cpus(resources),
     )
 

@@ -17,6 +17,8 @@ def volumes_of(order: DownloadOrder | TranscodeOrder, scratch: str) -> tuple[lis
     pairs = [_order(), _scratch(scratch), *_stores(order)]
     if isinstance(order, DownloadOrder):
         pairs += _source(order)
+    elif order.keys is not None and order.spec.packaging.encryption is not None:
+        pairs.append(_secret("keys", order.spec.packaging.encryption.keys_from.secret_ref.name, order.keys))
     return [volume for volume, _ in pairs], [mount for _, mount in pairs]
 
 

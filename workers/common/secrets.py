@@ -16,6 +16,11 @@ def read_secret(directory: Path, name: str) -> dict[str, str]:
     WorkError(SecretNotFound). A value that is no UTF-8 raises WorkError(SecretInvalid). Names of keys may stand in
     messages, values never do.
     """
+    return {key: _text(value, key, name) for key, value in read_values(directory, name).items()}
+
+
+def read_values(directory: Path, name: str) -> dict[str, bytes]:
+    """The keys and values of a mounted Secret as they are, for what may be no text. Raises as `read_secret`."""
     files = _files(directory)
     if not files:
         raise WorkError(
@@ -33,18 +38,23 @@ def _files(directory: Path) -> list[Path]:
         return []
 
 
-def _value(path: Path, name: str) -> str:
+def _text(value: bytes, key: str, name: str) -> str:
+    try:
+        return value.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise WorkError(
+            Reason.SECRET_INVALID, f"The key {key} of the Secret {name} is no UTF-8 text; write it anew."
+        ) from None
+
+
+def _value(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(VALUE_LIMIT + 1)
-        if len(data) > VALUE_LIMIT:
-            raise WorkError(Reason.SECRET_INVALID, f"The key {path.name} of the Secret {name} is larger than 1 MiB.")
-        return data.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise WorkError(
-            Reason.SECRET_INVALID, f"The key {path.name} of the Secret {name} is no UTF-8 text; write it anew."
-        ) from None
     except OSError as error:
         raise WorkError(
             Reason.SECRET_INVALID, f"The key {path.name} of the Secret {name} cannot be read: {error.strerror}."
         ) from error
+    if len(data) > VALUE_LIMIT:
+        raise WorkError(Reason.SECRET_INVALID, f"The key {path.name} of the Secret {name} is larger than 1 MiB.")
+    return data

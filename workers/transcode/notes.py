@@ -134,6 +134,14 @@ def _note_subtitles(seen: Input) -> str | None:
     return note_subtitles(seen.info.subtitles, seen.options.subtitles)
 
 
+def _note_encryption(seen: Input) -> str | None:
+    wish = seen.options.packaging.encryption
+    if wish is None:
+        return None
+    pictures = "; no I-frame playlists: a part of a segment cannot be decrypted"
+    return f"encrypted ({wish.method}): subtitles, thumbnails and chapters stay clear{pictures}"
+
+
 def _note_parallelism(seen: Input) -> str | None:
     asked = seen.options.parallelism
     return f"parallelism: {asked} pods asked for; this version encodes in one" if asked > 1 else None
@@ -155,5 +163,6 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_hidden,
     _note_audio,
     _note_subtitles,
+    _note_encryption,
     _note_parallelism,
 )

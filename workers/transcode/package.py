@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Final
 
 from workers.transcode import captions, tiles
+from workers.transcode.crypt import Seal
 from workers.transcode.groups import Variant, audio_groups, media_tags, variants
 from workers.transcode.iframes import iframe_streams
 from workers.transcode.layout import INIT, MEDIA, segment_name, text_name
@@ -25,8 +26,8 @@ class Pointers:
     manifest: str | None
 
 
-def media_playlist(rendition: Rendition, target: int) -> str:
-    """The media playlist of a rendition."""
+def media_playlist(rendition: Rendition, target: int, seal: Seal | None = None) -> str:
+    """The media playlist of a rendition. Its init segment stands before the first key: it is clear."""
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
@@ -37,6 +38,8 @@ def media_playlist(rendition: Rendition, target: int) -> str:
         f'#EXT-X-MAP:URI="{INIT}"',
     ]
     for segment in rendition.segments:
+        if seal is not None and (tag := seal.tag(rendition.path, segment.index)):
+            lines.append(tag)
         lines += [f"#EXTINF:{_decimal(rendition.seconds(segment), 6)},", segment_name(segment.index)]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
@@ -65,7 +68,8 @@ def master_playlist(root: str, title: Title) -> str:
         lines.append(f'#EXT-X-SESSION-DATA:DATA-ID="com.apple.hls.chapters",URI="{root}/chapters.json"')
     for variant in variants(title):
         lines += [_stream(title, variant), f"{root}/{variant.video.path}/{MEDIA}"]
-    lines += iframe_streams(root, title)
+    if title.seal is None or title.seal.pictures:
+        lines += iframe_streams(root, title)
     lines += tiles.stream_tags(root, title.extras.tiles)
     return "\n".join([*lines, ""])
 

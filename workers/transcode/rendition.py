@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from narwhal_operator.contract.transcode import LoudnessPlan
+from workers.transcode.crypt import Seal
 from workers.transcode.extras import Extras
 from workers.transcode.plan import AudioTrack, Plan, Rung
 from workers.transcode.rates import Timeline
@@ -19,6 +20,8 @@ class Stored:
     size: int
     etag: str
     fragment: Fragment
+    media: int
+    """Bytes of its media: of an encrypted one before its encryption."""
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Title:
     videos: tuple[Rendition, ...]
     audios: tuple[Rendition, ...]
     extras: Extras = field(default_factory=Extras)
+    seal: Seal | None = None
 
     @property
     def renditions(self) -> tuple[Rendition, ...]:
@@ -90,12 +94,13 @@ class Title:
         return max(1, int(longest + Fraction(1, 2)))
 
 
-def title(plan: Plan) -> Title:
+def title(plan: Plan, seal: Seal | None = None) -> Title:
     """The renditions of a plan, nothing of them stored yet."""
     return Title(
         plan,
         tuple(Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs),
         tuple(Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio),
+        seal=seal,
     )
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from narwhal_operator.contract.base import clip
@@ -18,6 +20,7 @@ from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner
 from workers.transcode.asides import Asides
 from workers.transcode.cpus import threads
+from workers.transcode.crypt import Key, read_keys, seal
 from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
 from workers.transcode.plan import Plan
@@ -72,7 +75,7 @@ class Transcode:
         """From the input to the outcome."""
         source, info = await self._find_input()
         engine = await self.asking
-        shelf = Shelf(self.store, self.order.spec.output.bucket, self._layout(info, engine))
+        shelf = await self._shelf(info, engine)
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             await publish.tidy(shelf, self.order)
@@ -81,6 +84,19 @@ class Transcode:
         with given.file:
             await self._check_digest(given, info)
             return await self._work(given, shelf, engine)
+
+    async def _shelf(self, info: ObjectInfo, engine: str) -> Shelf:
+        """The version's place, with what encrypts it. Raises WorkError(SecretNotFound | SecretInvalid)."""
+        spec, bucket = self.order.spec, self.order.spec.output.bucket
+        wish = spec.packaging.encryption
+        if wish is None:
+            return Shelf(self.store, bucket, self._layout(info, engine))
+        secret = wish.keys_from.secret_ref.name
+        if self.order.keys is None:
+            raise WorkError(Reason.INVALID_ORDER, f"The order names no directory for the Secret {secret}.")
+        keys = await asyncio.to_thread(read_keys, Path(self.order.keys), secret)
+        layout = self._layout(info, engine, keys)
+        return Shelf(self.store, bucket, layout, seal=seal(wish, keys, layout.version, spec.packaging.segment_duration))
 
     async def _finished(self, shelf: Shelf) -> Record | None:
         return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
@@ -96,7 +112,7 @@ class Transcode:
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
             return await self._tell_plan(plan, given)
-        return await self._make(title_of(plan), given, shelf, engine)
+        return await self._make(title_of(plan, shelf.seal), given, shelf, engine)
 
     async def _tell_plan(self, plan: Plan, given: probe.InputFile) -> Result:
         """What would run, and what that is likely to take."""
@@ -110,7 +126,7 @@ class Transcode:
         self.context.report(plan=summary)
         return Result("Planned; nothing is stored in mode Plan.", plan=summary)
 
-    def _layout(self, info: ObjectInfo, engine: str) -> Layout:
+    def _layout(self, info: ObjectInfo, engine: str, keys: Sequence[Key] = ()) -> Layout:
         """The version's name: the same work finds what was done of it, other work never meets it."""
         spec = self.order.spec
         work = {
@@ -123,6 +139,7 @@ class Transcode:
             "thumbnails": spec.thumbnails.wire() if spec.thumbnails else None,
             **({"onDamage": spec.on_damage} if spec.on_damage != "Fail" else {}),
             **({"clip": spec.clip.wire()} if spec.clip else {}),
+            **({"keys": [key.identity for key in keys]} if keys else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
         return Layout(spec.output.prefix, digest_of(work))

@@ -1,14 +1,16 @@
 """The store as this worker uses it: one bucket, the objects of one version, a bounded number of requests at once."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.files import scratch_errors
 from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode import limits
+from workers.transcode.crypt import Seal
 from workers.transcode.layout import INIT, Layout, segment_index, segment_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
@@ -30,6 +32,8 @@ class Shelf:
     bucket: str
     layout: Layout
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.STORE_READS))
+    seal: Seal | None = None
+    """What encrypts segments on their way in and opens them on their way out."""
 
     def key(self, rendition: Rendition, name: str) -> str:
         """Key of an object of a rendition."""
@@ -49,30 +53,54 @@ class Shelf:
         """Stores a segment and reads back what is stored: the facts the playlists are written from."""
         key = self.key(rendition, segment_name(index))
         kind = content_type_of(key)
+        if self.seal is not None:
+            path = await asyncio.to_thread(_sealed, self.seal, rendition.path, index, path)
         info = await self.call(self.store.put_file, self.bucket, key, path, content_type=kind, cache_control=IMMUTABLE)
         return await self.read_segment(rendition, index, info)
 
     async def read_segment(self, rendition: Rendition, index: int, info: ObjectInfo) -> Stored:
         """A stored segment by its first bytes. Raises DamagedSegmentError."""
+        head, size = await self.call(self._head, rendition, index, info)
+        return Stored(index, info.size, info.etag, read_fragment(head, rendition.track, size), size)
+
+    def _head(self, rendition: Rendition, index: int, info: ObjectInfo) -> tuple[bytes, int]:
+        """The first bytes of the media of a segment, and how many there are."""
         key = self.key(rendition, segment_name(index))
-        head = await self.call(self.store.read, self.bucket, key, 0, min(info.size, limits.SEGMENT_HEAD))
-        return Stored(index, info.size, info.etag, read_fragment(head, rendition.track, info.size))
+        head = self.store.read(self.bucket, key, 0, min(info.size, limits.SEGMENT_HEAD))
+        if self.seal is None:
+            return head, info.size
+        start = max(0, info.size - 32)
+        tail = self.store.read(self.bucket, key, start) if len(head) < info.size else head[start:]
+        size = self.seal.clear_size(rendition.path, index, tail, info.size)
+        return self.seal.open(rendition.path, index, head, info.size), size
 
     async def fetch_segment(self, rendition: Rendition, index: int, path: Path) -> None:
         """A stored segment behind its init segment, as a file that programs read; the init segment alone where it is missing."""
-        await self.call(self._fetch, rendition, rendition.stored.get(index), path)
+        await self.call(self.fetch, rendition, [index] if index in rendition.stored else [], path)
 
-    def _fetch(self, rendition: Rendition, segment: Stored | None, path: Path) -> None:
-        with scratch_errors(path), path.open("wb") as out:
-            out.write(rendition.init or b"")
-            start = 0
-            while segment is not None and start < segment.size:
-                key = self.key(rendition, segment_name(segment.index))
-                data = self.store.read(self.bucket, key, start, min(CHUNK, segment.size - start))
-                if not data:
-                    break  # shorter than it was; its listing says so too
-                out.write(data)
-                start += len(data)
+    def fetch(self, rendition: Rendition, indices: Sequence[int], path: Path) -> None:
+        """Stored segments behind their init segment as one file, their media clear. For a thread of its own. Raises WorkError."""
+        try:
+            with scratch_errors(path), path.open("wb") as out:
+                out.write(rendition.init or b"")
+                for index in indices:
+                    for data in self._pieces(rendition, rendition.stored[index]):
+                        out.write(data)
+        except DamagedSegmentError as error:
+            message = f"A stored segment of {rendition.path} changed since it was stored: {error}. It is made anew."
+            raise WorkError(Reason.VERIFICATION_FAILED, message) from error
+
+    def _pieces(self, rendition: Rendition, segment: Stored) -> Iterator[bytes]:
+        key, start = self.key(rendition, segment_name(segment.index)), 0
+        if self.seal is not None:
+            yield self.seal.open(rendition.path, segment.index, self.store.read(self.bucket, key), segment.size)
+            return
+        while start < segment.size:
+            data = self.store.read(self.bucket, key, start, min(CHUNK, segment.size - start))
+            if not data:
+                break  # shorter than it was; its listing says so too
+            yield data
+            start += len(data)
 
     async def put_init(self, rendition: Rendition, data: bytes) -> None:
         """Stores the init segment. Raises DamagedSegmentError."""
@@ -139,11 +167,19 @@ async def take_stock(shelf: Shelf, renditions: Sequence[Rendition], found: dict[
     return damaged
 
 
+def _sealed(seal: Seal, folder: str, index: int, path: Path) -> Path:
+    """The stored form of a segment on scratch, in its place."""
+    with scratch_errors(path):
+        whole = path.with_suffix(".sealed")
+        whole.write_bytes(seal.close(folder, index, path.read_bytes()))
+        return whole.replace(path)
+
+
 def drop_foreign(rendition: Rendition, line: Timeline) -> None:
     """Leaves of a rung's segments those that are exactly what an encode makes; the rest is encoded again."""
     for index, segment in list(rendition.stored.items()):
         fragment = segment.fragment
         start, frames = index * line.gop * line.frame_ticks, line.frames_of(index)
-        expected = (start, frames, frames * line.frame_ticks, segment.size, True)
+        expected = (start, frames, frames * line.frame_ticks, segment.media, True)
         if expected != (fragment.start, fragment.samples, fragment.duration, fragment.length, fragment.key):
             del rendition.stored[index]

@@ -11,15 +11,11 @@ from typing import Any, Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.tracks import Thumbnails as Wish
-from workers.common.files import scratch_errors
 from workers.transcode import command, runner, tiles
-from workers.transcode.layout import segment_name
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 
 RECORD: Final = "thumbnails.json"
-PIECE: Final = 4 * 1024 * 1024
-"""Bytes of a segment that are in memory at once while it is fetched."""
 POSTERS: Final = (10, 30, 50)
 """Percent of the film where a poster is looked for: the picture with the most to see in it is taken, by its bytes."""
 
@@ -89,17 +85,8 @@ class Thumbnailer:
             self.changed.clear()
             await self.changed.wait()
         path = folder / "film.mp4"
-        await self.shelf.call(self._copy, rendition, segments, path)
+        await self.shelf.call(self.shelf.fetch, rendition, segments, path)
         return path
-
-    def _copy(self, rendition: Rendition, segments: Sequence[int], path: Path) -> None:
-        with scratch_errors(path), path.open("wb") as out:
-            out.write(rendition.init or b"")
-            for number in segments:
-                size = rendition.stored[number].size
-                key = self.shelf.key(rendition, segment_name(number))
-                for start in range(0, size, PIECE):
-                    out.write(self.shelf.store.read(self.shelf.bucket, key, start, min(PIECE, size - start)))
 
     def _rendition(self, name: str) -> Rendition:
         return next(video for video in self.title.videos if video.name == name)

@@ -79,7 +79,7 @@ class Gate:
             for rendition in self.title.renditions
             for one in rendition.segments
         }
-        return await Collector(reader, known).run(list(texts))
+        return await Collector(reader, known, self.title.seal.key_of if self.title.seal else None).run(list(texts))
 
     def _message(self, report: Report) -> str:
         first = report.errors[0].findings[0]

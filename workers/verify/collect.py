@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from workers.verify import images, mpd, playlist, ts, webvtt
 from workers.verify.boxes import DamagedSegmentError
+from workers.verify.encrypted import BLOCK, SAMPLES, KeyOf, unlocked
 from workers.verify.facts import Kind, Known, Object, Package, Segment, Stream
 from workers.verify.fragment import Fragment, fragments
 from workers.verify.init import Track, read_tracks
@@ -59,6 +60,8 @@ class Collector:
     reader: Reader
     known: Mapping[str, Known] = field(default_factory=dict)
     """What was read before of objects, by path."""
+    keys: KeyOf | None = None
+    """The content key behind a URI of EXT-X-KEY, where it is known."""
     objects: dict[str, Object] = field(default_factory=dict)
     problems: list[tuple[str, str, int | None, str]] = field(default_factory=list)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
@@ -131,7 +134,7 @@ class Collector:
         return targets, kinds, found
 
     async def _stream(self, one: Playlist, kind: Kind) -> Stream:
-        segments = await _all(self._entry(one, entry, kind) for entry in one.entries)
+        segments = await _all(self._entry(one, entry, kind, number) for number, entry in enumerate(one.entries))
         if one.images or one.i_frames:
             kind = "images" if one.images else "i-frames"
         inits = dict.fromkeys(self.reader.join(one.uri, e.map.uri) for e in one.entries if e.map)
@@ -157,13 +160,17 @@ class Collector:
             kind = "subtitles"
         return replace(stream, container=container, tracks=tracks, kind=kind)
 
-    async def _entry(self, one: Playlist, entry: Entry, kind: Kind) -> Segment:
+    async def _entry(self, one: Playlist, entry: Entry, kind: Kind, number: int) -> Segment:
         uri = self.reader.join(one.uri, entry.uri)
         init = (
             Reference(entry.map.line, self.reader.join(one.uri, entry.map.uri), entry.map.range) if entry.map else None
         )
-        pictures = kind == "images" or one.images
-        read = await self._segment(uri, entry.range, init, opaque=pictures or bool(entry.encrypted))
+        # Of fragmented MP4 only samples are encrypted by the other methods, not its boxes.
+        locked = entry.encrypted is not None and not (entry.map and entry.encrypted in SAMPLES)
+        opaque = kind == "images" or one.images or (locked and uri not in self.known)
+        read = await self._segment(uri, entry.range, init, opaque=opaque)
+        if entry.encrypted == "AES-128" and read.size is not None:
+            await self._unlocked(one, entry, number, read)
         return replace(
             read,
             line=entry.line,
@@ -172,6 +179,14 @@ class Collector:
             encrypted=entry.encrypted,
             tiles=entry.tiles,
         )
+
+    async def _unlocked(self, one: Playlist, entry: Entry, number: int, segment: Segment) -> None:
+        """Whether a segment is encrypted as its playlist says."""
+        async with self._slots:
+            head, _ = await self.reader.read(segment.uri, segment.range.start if segment.range else 0, BLOCK)
+        sequence = number + (one.number("EXT-X-MEDIA-SEQUENCE") or 0)
+        if words := unlocked(entry.key, sequence, (head, segment.size or 0), self.keys):
+            self.problems.append(("encrypted-as-said", one.uri, entry.line, f"{segment.uri} {words}"))
 
     async def _segment(self, uri: str, span: Range | None, init: Reference | None, *, opaque: bool = False) -> Segment:
         """A segment's bytes, read once whoever lists it."""

@@ -292,7 +292,10 @@ def _timed(stream: Stream) -> list[tuple[int, Fraction]]:
     for segment in stream.segments:
         fragment = segment.of(track) if track else None
         lasts = Fraction(fragment.duration, track.timescale) if fragment and track else segment.said
-        size = fragment.length if fragment and fragment.length else segment.size
+        clear = (
+            fragment.length if fragment and not segment.encrypted else 0
+        )  # encrypted, it may be longer than its boxes
+        size = clear or segment.size
         if size is None or not lasts or segment.problem:
             return []
         found.append((size, lasts))

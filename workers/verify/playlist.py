@@ -131,6 +131,8 @@ class Entry:
     discontinuity: bool = False
     encrypted: str | None = None
     """METHOD of the key; None for none."""
+    key: Tag | None = None
+    """The EXT-X-KEY that encrypts it, the last where several systems give the same key."""
     gap: bool = False
     tiles: Attributes | None = None
     """EXT-X-TILES: the layout of a sheet of thumbnails."""
@@ -229,7 +231,7 @@ class _Parser:
         self.variants: list[Variant] = []
         self.pending: dict[str, Tag] = {}
         self.map: Reference | None = None
-        self.method: str | None = None
+        self.key: Tag | None = None
         self.ends: dict[str, int] = {}
 
     def run(self, data: bytes) -> Playlist:
@@ -279,8 +281,7 @@ class _Parser:
         if name == "EXT-X-MAP":
             self.map = self._reference(tag)
         elif name == "EXT-X-KEY":
-            method = listed.get("METHOD", "NONE")
-            self.method = None if method == "NONE" else method
+            self.key = None if listed.get("METHOD", "NONE") == "NONE" else tag
         elif name in {
             "EXTINF",
             "EXT-X-STREAM-INF",
@@ -314,7 +315,8 @@ class _Parser:
                 range=found,
                 map=self.map,
                 discontinuity=self.pending.pop("EXT-X-DISCONTINUITY", None) is not None,
-                encrypted=self.method,
+                encrypted=self.key.attributes["METHOD"] if self.key else None,
+                key=self.key,
                 gap=self.pending.pop("EXT-X-GAP", None) is not None,
                 tiles=tiles.attributes if (tiles := self.pending.pop("EXT-X-TILES", None)) else None,
             )

@@ -212,3 +212,29 @@ def test_a_torrent_object_is_a_place_in_its_own_store() -> None:
     assert found.destination.store == mounted("/run/store", "other")
     assert found.torrent_file.store == mounted("/run/input-store", "narwhal-storage")
     assert files["input-store/endpoint"] == b"http://one"
+
+
+def test_content_keys_are_files_that_the_order_only_names() -> None:
+    """A title's keys come from the Secret of the stream; the order has the directory and not a key."""
+    stream = read_stream(
+        b"""
+apiVersion: v1
+kind: Secret
+metadata: {name: film-keys}
+stringData: {00112233445566778899aabbccddeeff: hunter2}
+---
+apiVersion: narwhal.dev/v1alpha1
+kind: TranscodingJob
+metadata: {name: film}
+spec:
+  input: {s3: {bucket: media, key: in.mp4}}
+  output: {bucket: media, prefix: out}
+  packaging:
+    encryption: {method: AES-128, keysFrom: {secretRef: {name: film-keys}}, keyUri: "/{kid}"}
+"""
+    )
+    made = bundle(stream.works[0], Place(stream, Directory(Path("/store"))), "/run")
+    assert made.files["keys/00112233445566778899aabbccddeeff"] == b"hunter2"
+    order = json.loads(made.files["order/order.json"])
+    assert order["keys"] == "/run/keys"
+    assert "hunter2" not in json.dumps(order)

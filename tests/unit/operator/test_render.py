@@ -177,6 +177,17 @@ def test_a_torrent_object_in_the_same_store_mounts_one_secret() -> None:
     assert order.torrent_file.store == order.destination.store
 
 
+def test_content_keys_are_a_mounted_secret() -> None:
+    """The order names the directory; the pod has the Secret there, readable by its user alone."""
+    encryption = {"method": "AES-128", "keysFrom": {"secretRef": {"name": "film-keys"}}, "keyUri": "/{kid}"}
+    create, manifest = made("TranscodingJob", b.transcode_spec(packaging={"encryption": encryption}))
+    pod = manifest["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["keys"] == {"name": "keys", "secret": {"secretName": "film-keys"} | SECRET}
+    assert {"name": "keys", "mountPath": "/narwhal/keys", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+    assert create.order.wire()["keys"] == "/narwhal/keys"
+
+
 def test_the_users_template_is_under_our_own_marks() -> None:
     """Labels, node selector, tolerations and priority are the user's; what marks a child as ours is not."""
     template = {

@@ -65,4 +65,4 @@ def _audio(made: Plan) -> Rendition:
 
 def stored(index: int, data: bytes, size: int) -> Stored:
     """A stored segment that claims to have that size."""
-    return Stored(index, size, f"etag-{index}", replace(read_fragment(data), length=size))
+    return Stored(index, size, f"etag-{index}", replace(read_fragment(data), length=size), size)

@@ -117,8 +117,9 @@ def duration_as_source(package: Package) -> Iterator[Finding]:
 @rule("judged-whole", "what is encrypted cannot be looked into", "All of the package could be judged.", Severity.ADVICE)
 def judged_whole(package: Package) -> Iterator[Finding]:
     """A stream whose bits are encrypted."""
+    decoded = {sample.uri for sample in package.samples}
     for stream in package.streams:
-        if stream.protected:
+        if stream.protected and not any(segment.uri in decoded for segment in stream.segments):
             yield Finding(stream.name, None, "it is encrypted: its pictures and sound are not judged")
 
 

@@ -12,6 +12,8 @@ from workers.verify.ts import CLOCK, WRAP
 MILLISECOND: Final = Fraction(1, 1000)
 OVER_TARGET: Final = Fraction(1, 2)
 """Seconds a segment may last longer than the target duration."""
+BLOCK: Final = 16
+"""Bytes of a block of AES."""
 CMAF_ONLY: Final = frozenset({"hvc1", "hev1", "av01", "vp09"})
 
 
@@ -55,9 +57,14 @@ def segments_whole(package: Package) -> Iterator[Finding]:
             if segment.problem is not None:
                 told.add(segment.uri)
                 yield Finding(*place(stream, segment), f"{segment.uri}: {segment.problem}")
-            elif length and segment.size is not None and length != segment.size:
+            elif length and segment.size is not None and stored_size(segment, length) != segment.size:
                 told.add(segment.uri)
                 yield Finding(*place(stream, segment), f"{segment.uri} has {segment.size} bytes, its boxes {length}")
+
+
+def stored_size(segment: Segment, length: int) -> int:
+    """Bytes that so many bytes of media take: AES-128 pads them to whole blocks (RFC 8216 section 4.3.2.4)."""
+    return length + BLOCK - length % BLOCK if segment.encrypted == "AES-128" else length
 
 
 @rule("byte-ranges", "RFC 8216 4.3.2.2", "Byte ranges follow the grammar and lie within their objects.")

@@ -1,0 +1,135 @@
+"""Encrypted titles through the real worker: what is stored, who can play it, and that no key is anywhere it should not be."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from narwhal_operator.contract.outcome import Reason
+from tests.integration.transcode.studio import AAC, BUCKET, X264, Ended, Studio, ffmpeg, picture, tone
+
+KIDS: Final = ("00112233445566778899aabbccddeeff", "0102030405060708090a0b0c0d0e0f10")
+KEYS: Final = ("5f1d9c3ab27e84460fd1c2b3a4958677", "c0ffee00112233445566778899aabbcc")
+
+
+def wish(**more: Any) -> dict[str, Any]:
+    """A spec with encryption."""
+    encryption = {
+        "method": "AES-128",
+        "keysFrom": {"secretRef": {"name": "film-keys"}},
+        "keyUri": "/keys/{kid}",
+        **more,
+    }
+    return {"packaging": {"segmentDuration": "1s", "encryption": encryption}}
+
+
+def secret(base: Path, *keys: tuple[str, str | bytes]) -> str:
+    """A mounted Secret."""
+    directory = base / "keys"
+    directory.mkdir(exist_ok=True)
+    for name, value in keys:
+        (directory / name).write_bytes(value if isinstance(value, bytes) else value.encode())
+    return str(directory)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """A studio with a film of three seconds with sound."""
+    studio = Studio(tmp_path_factory.mktemp("studio"))
+    ffmpeg(*picture(), *tone(), *X264, *AAC, studio.input())
+    return studio
+
+
+@pytest.fixture(scope="module")
+def rotated(studio: Studio) -> Ended:
+    """The film with two keys, a new one each second."""
+    keys = secret(studio.base, ("01." + KIDS[0], KEYS[0]), ("02." + KIDS[1], KEYS[1]))
+    return studio.run(studio.order(spec=wish(rotation={"period": "1s"}), keys=keys))
+
+
+def test_it_is_published_and_every_rule_passes(rotated: Ended) -> None:
+    """The gate judges all of it, with the keys; only what it cannot see is left out."""
+    assert rotated.reason is Reason.COMPLETED, rotated.message
+    assert rotated.result
+    assert rotated.result.result
+    assert rotated.result.result.verification.failed == 0
+
+
+def test_each_segment_names_the_key_of_its_period_and_an_iv_of_its_own(studio: Studio, rotated: Ended) -> None:
+    """Keys follow in order and begin again; no IV is used twice, in no rendition."""
+    tags = []
+    for playlist in sorted(studio.version.rglob("media.m3u8")):
+        text = playlist.read_text()
+        found = re.findall(r'#EXT-X-KEY:METHOD=AES-128,URI="/keys/([0-9a-f]{32})",IV=0x([0-9a-f]{32})\n', text)
+        assert [kid for kid, _ in found] == [KIDS[number % 2] for number in range(len(found))]
+        assert text.index("#EXT-X-MAP") < text.index("#EXT-X-KEY"), "the init segment is clear"
+        tags += [iv for _, iv in found]
+    assert len(tags) == len(set(tags)) == 12
+    assert "I-FRAME" not in (studio.output / "master.m3u8").read_text()
+    assert any("encrypted (AES-128)" in note for note in rotated.notes)
+
+
+def test_ffmpeg_plays_it_to_the_last_frame_with_the_keys(studio: Studio, rotated: Ended, tmp_path: Path) -> None:
+    """An independent reader decrypts it: all frames, without an error."""
+    for number, kid in enumerate(KIDS):
+        (tmp_path / kid).write_bytes(bytes.fromhex(KEYS[number]))
+    for playlist in studio.output.rglob("*.m3u8"):
+        playlist.write_text(playlist.read_text().replace("/keys/", f"file:{tmp_path}/"))
+    argv = ["ffmpeg", "-v", "error", "-xerror", "-allowed_extensions", "ALL", "-protocol_whitelist", "file,crypto"]
+    argv += ["-i", str(studio.output / "master.m3u8"), "-map", "0:v:0", "-map", "0:a:0", "-f", "framehash", "-"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sum(line.startswith("0,") for line in done.stdout.splitlines()) == 80
+
+
+def test_no_key_is_where_it_should_not_be(studio: Studio, rotated: Ended) -> None:
+    """Neither the report nor anything that is stored holds a key, in hex, in base64 or as it is."""
+    texts = [rotated.report.model_dump_json().encode(), repr(rotated).encode()]
+    texts += [path.read_bytes() for path in studio.output.rglob("*") if path.is_file()]
+    for key in KEYS:
+        assert not any(key.encode() in text or bytes.fromhex(key) in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ((), "does not exist or is empty"),
+        (((KIDS[0], "hunter2"),), "holds no content key under 00112233445566778899aabbccddeeff"),
+        ((("hunter2hunter2", KEYS[0]),), "whose name is no key id"),
+        (((KIDS[0], KIDS[0]),), "holds its own id as the content key"),
+        (((KIDS[0], KEYS[0]), (KIDS[1], KEYS[1])), "set spec.packaging.encryption.rotation"),
+        ((("a." + KIDS[0], KEYS[0]), ("b." + KIDS[0], KEYS[1])), "holds a key id twice"),
+    ],
+)
+def test_a_secret_that_is_wrong_is_told_without_what_is_in_it(
+    tmp_path: Path, keys: tuple[tuple[str, str], ...], words: str
+) -> None:
+    """The message names the Secret and the mend, and nothing of a value."""
+    studio = Studio(tmp_path)
+    studio.input().write_bytes((Path(__file__).parents[2] / "data/big-buck-bunny.mp4").read_bytes()[:1000])
+    ended = studio.run(studio.order(spec=wish(), keys=secret(tmp_path, *keys)))
+    assert ended.reason in {Reason.SECRET_INVALID, Reason.SECRET_NOT_FOUND}
+    assert words in ended.message
+    assert "film-keys" in ended.message
+    assert not any(text in ended.message for text in ("hunter2", *KEYS))
+
+
+def test_what_is_stored_is_taken_up_again_and_a_new_key_is_another_version(tmp_path: Path) -> None:
+    """A run that finds all segments encodes none; the same key id with another key is made anew."""
+    studio = Studio(tmp_path)
+    ffmpeg(*picture(seconds=2), *X264, studio.input())
+    order = studio.order(spec=wish(), keys=secret(tmp_path, (KIDS[0], KEYS[0])))
+    first = studio.run(order)
+    assert first.reason is Reason.COMPLETED, first.message
+    version = studio.version
+    stored = {path: path.stat().st_mtime_ns for path in version.rglob("*.m4s")}
+    (version / "outcome.json").unlink()
+    assert studio.run(order).reason is Reason.COMPLETED
+    assert stored == {path: path.stat().st_mtime_ns for path in version.rglob("*.m4s")}
+    secret(tmp_path, (KIDS[0], bytes.fromhex(KEYS[1])))
+    again = studio.run(order)
+    assert again.reason is Reason.COMPLETED, again.message
+    assert len(list((studio.output / "v").iterdir())) == 2
+    assert BUCKET in str(studio.output)
