@@ -57,7 +57,7 @@ def success_line(work: Work, outcome: WorkOutcome) -> str:
         facts = _result(outcome, outcome.result)
     elif outcome.plan:
         facts = [
-            f"would encode {' '.join(rung.name for rung in outcome.plan.rungs)}",
+            f"would encode {_rungs(outcome.plan)}",
             *_estimated(outcome.plan),
             *facts,
         ]
@@ -74,15 +74,22 @@ def _artifact(artifact: Artifact) -> list[str]:
     return [f"{artifact.bucket}/{artifact.key}", size_text(artifact.size), f"sha256 {artifact.sha256}", *more]
 
 
+def _rungs(plan: TranscodePlan) -> str:
+    """The names of the rungs; of a title of sound alone those of its bit rates."""
+    return " ".join(rung.name for rung in plan.rungs or plan.audio)
+
+
 def _estimated(plan: TranscodePlan) -> list[str]:
     if plan.estimated_seconds is None:
         return []
     size = sum(rung.estimated_bytes or 0 for rung in plan.rungs)
-    return [f"about {duration_text(plan.estimated_seconds)}", f"about {size_text(size)} of video"]
+    time = f"about {duration_text(plan.estimated_seconds)}"
+    return [time, f"about {size_text(size)} of video"] if plan.rungs else [time]
 
 
 def _result(outcome: WorkOutcome, result: TranscodeResult) -> list[str]:
-    rungs = " ".join(rung.name for rung in outcome.plan.rungs) if outcome.plan else ""
+    rungs = _rungs(outcome.plan) if outcome.plan else ""
+    damage = [note for note in outcome.plan.notes if note.startswith("damage tolerated")] if outcome.plan else []
     checked = result.verification
     facts = [
         result.master_url,
@@ -90,6 +97,7 @@ def _result(outcome: WorkOutcome, result: TranscodeResult) -> list[str]:
         duration_text(result.duration_seconds),
         size_text(result.bytes),
         f"verified: {checked.checks} rules, {checked.segments} segments, {checked.decoded} decoded, {checked.frames} frames",
+        *damage,
     ]
     return [fact for fact in facts if fact]
 

@@ -126,8 +126,13 @@ def _facts(found: Found) -> dict[str, object]:
         "current": version.named,
         "whole": record is not None,
         "bytes": version.size,
-        "rungs": [rung.name for rung in record.plan.rungs] if record else [],
+        "rungs": _rungs(found),
     }
+
+
+def _rungs(found: Found) -> list[str]:
+    plan = found.record.plan if found.record else None
+    return [rung.name for rung in plan.rungs or plan.audio] if plan else []
 
 
 def _show(versions: list[Found], *, as_json: bool) -> None:
@@ -136,7 +141,7 @@ def _show(versions: list[Found], *, as_json: bool) -> None:
         return
     rows = [("", "VERSION", "PUBLISHED", "MB", "RUNGS")]
     for found in versions:
-        facts, rungs = _facts(found), ", ".join(rung.name for rung in found.record.plan.rungs) if found.record else ""
+        facts, rungs = _facts(found), ", ".join(_rungs(found))
         size = f"{found.version.size / 1e6:.1f}"
         mark = "*" if found.version.named else ""
         rows.append((mark, found.version.name, str(facts["published"] or "-"), size, rungs or "not whole"))

@@ -220,7 +220,9 @@ TABLE: Final[dict[Reason, Entry]] = {
         "The input is over a limit: pixels, streams or duration.",
         "The message names the limit; make the input smaller.",
     ),
-    Reason.NO_VIDEO: Entry(57, Class.TERMINAL, "The input has no video stream.", "Give an input with video."),
+    Reason.NO_VIDEO: Entry(
+        57, Class.TERMINAL, "The input has neither video nor sound.", "Give an input with video or sound."
+    ),
     Reason.LADDER_EMPTY: Entry(
         58,
         Class.TERMINAL,

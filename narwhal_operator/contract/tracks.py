@@ -40,6 +40,13 @@ class Audio(Contract):
     bitrate: Bitrate = Field(
         "128k", description="Bit rate of a stereo track; mono takes half, 5.1 three times as much."
     )
+    bitrates: list[Bitrate] | None = Field(
+        None,
+        min_length=1,
+        max_length=6,
+        description="Of an input without video: the bit rates of its rungs in stereo; mono takes half. Absent means 160k,"
+        " 96k, 64k for aac and 128k, 64k, 32k for opus.",
+    )
     channels: Literal["Stereo", "Source"] = Field(
         "Stereo",
         description="Stereo mixes surround down. Source packages 5.1 beside the stereo mix, for tracks that have it.",

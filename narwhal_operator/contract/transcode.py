@@ -180,12 +180,14 @@ class SubtitlePlan(Contract):
 class TranscodePlan(Contract):
     """What the probe found and what is done about it."""
 
-    width: int = Field(ge=1, description="Width of the input as shown, in pixels.")
-    height: int = Field(ge=1, description="Height of the input as shown, in pixels.")
-    frame_rate: str = Field(max_length=24, description="Frames per second as a fraction, such as 24000/1001.")
+    width: int | None = Field(None, ge=1, description="Width of the input as shown, in pixels; absent without video.")
+    height: int | None = Field(None, ge=1, description="Height of the input as shown, in pixels; absent without video.")
+    frame_rate: str | None = Field(
+        None, max_length=24, description="Frames per second as a fraction, such as 24000/1001; absent without video."
+    )
     duration_seconds: float = Field(ge=0, description="Duration of the input in seconds.")
-    frames: int = Field(ge=0, description="Frames of video that are expected.")
-    video_codec: str = Field(max_length=32, description="Codec of the input.")
+    frames: int = Field(0, ge=0, description="Frames of video that are expected.")
+    video_codec: str | None = Field(None, max_length=32, description="Codec of the input's video, if it has some.")
     audio_tracks: int = Field(0, ge=0, description="Audio tracks that are packaged.")
     audio: list[AudioPlan] = Field(
         default_factory=list,
@@ -246,7 +248,7 @@ class VerificationSummary(Contract):
     segments: int = Field(ge=0, description="Segments looked at.")
     decoded: int = Field(0, ge=0, description="Segments decoded.")
     extent: Literal["Sample", "Full"] = Field("Sample", description="What was decoded: a sample, or every segment.")
-    frames: int = Field(ge=0, description="Frames of the top rung.")
+    frames: int = Field(ge=0, description="Frames of the top rung; 0 without video.")
     report: str | None = Field(None, max_length=1024, description="Key of the whole report.")
 
 

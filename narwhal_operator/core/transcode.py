@@ -148,7 +148,7 @@ def _whole(progress: TranscodeProgress | None) -> TranscodeProgress:
 
 
 def _display(progress: TranscodeProgress | None, plan: TranscodePlan | None) -> Display | None:
-    rungs = len(plan.rungs) if plan is not None else None
+    rungs = len(plan.rungs or plan.audio) if plan is not None else None
     if progress is None:
         return None if rungs is None else Display(rungs=rungs)
     return Display(

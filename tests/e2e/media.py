@@ -15,7 +15,7 @@ class Media:
     """Files to transcode, or to be refused."""
 
     clip: Path
-    audio_only: Path
+    words_only: Path
     truncated: Path
     long: Path
     """80 s of a test pattern with a tone: long enough to be interrupted, cheap to encode."""
@@ -23,8 +23,9 @@ class Media:
 
 def make(clip: Path, directory: Path) -> Media:
     """Makes the files."""
-    audio, whole, long = directory / "audio.mp4", directory / "whole.mp4", directory / "long.mp4"
-    ffmpeg("-i", str(clip), "-vn", "-c", "copy", str(audio))
+    words, whole, long = directory / "words.mkv", directory / "whole.mp4", directory / "long.mp4"
+    (directory / "words.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nHello\n")
+    ffmpeg("-i", str(directory / "words.srt"), "-c:s", "srt", str(words))
     ffmpeg("-i", str(clip), "-c", "copy", "-movflags", "+faststart", str(whole))
     truncated = directory / "truncated.mp4"
     truncated.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
@@ -33,7 +34,7 @@ def make(clip: Path, directory: Path) -> Media:
         *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-pix_fmt", "yuv420p", "-c:a", "aac"),
         *("-movflags", "+faststart", str(long)),
     )
-    return Media(clip, audio, truncated, long)
+    return Media(clip, words, truncated, long)
 
 
 def ffmpeg(*arguments: str) -> None:

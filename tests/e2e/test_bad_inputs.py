@@ -65,7 +65,7 @@ CASES: Final = (
     Case("tc-text", TCJ, Reason.INPUT_NOT_MEDIA, ("text.mp4",), path="in/text.mp4"),
     Case("tc-html", TCJ, Reason.INPUT_NOT_MEDIA, ("page.mp4",), path="in/page.mp4"),
     Case("tc-empty", TCJ, Reason.INPUT_EMPTY, ("empty.mp4",), path="in/empty.mp4"),
-    Case("tc-audio-only", TCJ, Reason.NO_VIDEO, ("audio.mp4",), path="in/audio.mp4"),
+    Case("tc-words-only", TCJ, Reason.NO_VIDEO, ("words.mp4",), path="in/words.mp4"),
     Case("tc-truncated", TCJ, Reason.INPUT_TRUNCATED, ("truncated.mp4",), path="in/truncated.mp4"),
     Case("tc-no-input", TCJ, Reason.INPUT_NOT_FOUND, ("absent.mp4",), path="in/absent.mp4"),
     Case("tc-no-secret", TCJ, Reason.SECRET_NOT_FOUND, ("no-such-secret",), out("tc-no-secret", "no-such-secret")),
@@ -105,7 +105,7 @@ def prepare(world: World, bucket: Bucket) -> None:
     contents = {"clip.mp4": world.files.clip.read_bytes(), "login.html": HTML, "login.mp4": HTML, "empty.mp4": b""}
     for path, content in (contents | {"denied/clip.mp4": contents["clip.mp4"]}).items():
         world.serve(path, content)
-    inputs = {"text": TEXT, "page": HTML, "empty": b"", "audio": world.files.audio_only.read_bytes()}
+    inputs = {"text": TEXT, "page": HTML, "empty": b"", "words": world.files.words_only.read_bytes()}
     for name, content in (inputs | {"truncated": world.files.truncated.read_bytes()}).items():
         bucket.write(f"in/{name}.mp4", content)
     bucket.upload("clip.mp4", world.files.clip)

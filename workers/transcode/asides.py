@@ -5,6 +5,7 @@ from pathlib import Path
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode.chapters import FILES, as_json, as_webvtt
+from workers.transcode.cover import store_cover
 from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
@@ -35,7 +36,13 @@ class Asides:
         """Makes and stores all of them; ends after the last segment is stored. Raises WorkError."""
         dash = "DASH" in self.options.packaging.manifests
         subtitler = Subtitler(self.title, self.given, self.shelf, self.scratch, dash)
-        await together(subtitler.run(), self._chapters(), self._thumbnailer.run())
+        await together(subtitler.run(), self._chapters(), self._pictures())
+
+    async def _pictures(self) -> None:
+        if self.title.videos:
+            await self._thumbnailer.run()
+        elif self.options.thumbnails:
+            await store_cover(self.title, self.given, self.shelf, self.scratch)
 
     async def _chapters(self) -> None:
         chapters = self.title.plan.chapters

@@ -41,7 +41,9 @@ def manifest(root: str, title: Title) -> str:
         ET.SubElement(ET.SubElement(mpd, "ProgramInformation"), "Title").text = title.plan.about.title
     ET.SubElement(mpd, "BaseURL").text = f"{root}/"
     period = ET.SubElement(mpd, "Period", {"id": "0", "start": "PT0S"})
-    for number, audio in enumerate(title.audios, _videos(period, title)):
+    if not title.videos:
+        _sound(period, title)
+    for number, audio in enumerate(title.audios if title.videos else (), _videos(period, title)):
         _audio(period, number, audio, title.target, main=_source(audio) == _source(title.audios[0]))
     for number, track in enumerate(title.extras.subtitles, len(title.audios) + 1):
         _text(period, number, track, title)
@@ -100,6 +102,19 @@ def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, ma
     scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
     channels = ET.Element("AudioChannelConfiguration", {"schemeIdUri": scheme, "value": str(audio.track.channels)})
     representation.insert(0, channels)
+
+
+def _sound(period: ET.Element, title: Title) -> None:
+    """A title of sound alone: one set, for players switch between its bit rates."""
+    first = title.audios[0]
+    _audio(period, 0, first, title.target, main=True)
+    for audio in title.audios[1:]:
+        if audio.track:
+            _representation(period[0], audio, {"audioSamplingRate": str(audio.track.sample_rate)}, title.target)
+    channels = period[0].find("Representation/AudioChannelConfiguration")
+    for representation in period[0].findall("Representation")[1:]:
+        if channels is not None:
+            representation.insert(0, channels)
 
 
 def _text(period: ET.Element, number: int, track: TextTrack, title: Title) -> None:

@@ -52,7 +52,9 @@ class Encoder:
     async def run(self) -> None:
         """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
         line = self.title.plan.timeline
-        start = command.first_segment(self.title.plan, min(video.contiguous() for video in self.title.videos))
+        # Without video there is no tail of it to encode: the sound is made whole.
+        stored = min((video.contiguous() for video in self.title.videos), default=0)
+        start = command.first_segment(self.title.plan, stored)
         self._uploads = Uploads(self.shelf, self._uploaded)
         totals = {video.name: line.segments for video in self.title.videos}
         totals |= {
@@ -66,7 +68,7 @@ class Encoder:
 
     async def _produce(self, part: command.Range) -> None:
         work = [self._audios()]
-        if part.start < part.stop:
+        if self.title.videos and part.start < part.stop:
             work.append(self._video(part))
         await together(*work)
         self._uploads.close()
@@ -77,7 +79,7 @@ class Encoder:
             # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
             ended = await self._range(replace(self.title.plan, seekable=False), part)
         if ended.code != 0:
-            raise await failure(ended, self.given, [self.title.plan.video.index], self.place.scratch)
+            raise await failure(ended, self.given, [self.title.plan.picture.index], self.place.scratch)
 
     async def _range(self, plan: Plan, part: command.Range) -> runner.Ended:
         folder = self.place.scratch / "video"
@@ -105,7 +107,8 @@ class Encoder:
             wanted = [track for _, track in tracks.values()]
             return command.encode_audio(self.title.plan, wanted, self._job(folder, fd), gains)
 
-        ended = await self._run(argv, folder, {name: (audio, 0) for name, (audio, _) in tracks.items()}, None)
+        heard = None if self.title.videos else self._packets
+        ended = await self._run(argv, folder, {name: (audio, 0) for name, (audio, _) in tracks.items()}, heard)
         if ended.code != 0:
             streams = sorted({track.index for _, track in tracks.values()})
             raise await failure(ended, self.given, streams, self.place.scratch)
@@ -175,6 +178,12 @@ class Encoder:
             # FFmpeg counts the frames of its first output.
             halved = self.title.plan.rungs[0].halved
             self._meter.encoded(block.frame * 2 if halved else block.frame, time.monotonic())
+            self.tell(self._meter.progress())
+
+    def _packets(self, block: Block) -> None:
+        """Without video the sound tells how far the encode is."""
+        if self._meter:
+            self._meter.encoded(int(block.out_time_us * self.title.plan.timeline.rate / 1_000_000), time.monotonic())
             self.tell(self._meter.progress())
 
     def _uploaded(self, rendition: Rendition, index: int) -> None:

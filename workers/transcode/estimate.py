@@ -1,7 +1,7 @@
 """What a title would take: a segment from its middle is encoded in every rung, and the rest is taken to be like it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -15,12 +15,16 @@ LONGEST_SECONDS: Final = 120.0
 """Wall clock of a sample; a title whose sample takes longer is told without an estimate."""
 
 
+SOUND: Final = 4096
+"""Packets that are encoded of a title of sound alone: about a minute and a half."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """The figures of a sample."""
 
     frames: int
-    """Frames of the timeline that were encoded."""
+    """Frames of the timeline, or packets, that were encoded."""
     seconds: float
     """Wall clock that took."""
     sizes: dict[str, int]
@@ -37,12 +41,14 @@ def middle(plan: Plan) -> command.Range:
 async def estimate(plan: Plan, given: InputFile, scratch: Path, threads: int) -> Estimate | None:
     """Encodes the sample. None when that fails or takes too long: a run says why, a plan does not depend on it."""
     part = middle(plan)
+    if not plan.rungs:
+        plan = replace(plan, audio=tuple(replace(track, packets=min(track.packets, SOUND)) for track in plan.audio))
     with TemporaryDirectory(prefix="estimate-", dir=scratch) as folder:
-        for rung in plan.rungs:
-            (Path(folder) / rung.name).mkdir()
+        for one in plan.rungs or plan.audio:
+            (Path(folder) / one.name).mkdir()
         began = time.monotonic()
         ended = await runner.run(
-            lambda fd: command.encode_video(plan, part, command.Job(given.source, folder, fd, threads)),
+            lambda fd: command.encode_title(plan, part, command.Job(given.source, folder, fd, threads)),
             fds=[given.fd],
             bounds=runner.Bounds(wall_seconds=LONGEST_SECONDS),
         )
@@ -50,18 +56,19 @@ async def estimate(plan: Plan, given: InputFile, scratch: Path, threads: int) ->
         if ended.code != 0:
             return None
         sizes = {rung.name: _bytes(Path(folder) / rung.name) for rung in plan.rungs}
-    return Estimate(plan.timeline.frames_of(part.start), seconds, sizes)
+    frames = plan.timeline.frames_of(part.start) if plan.rungs else plan.audio[0].packets
+    return Estimate(frames, seconds, sizes)
 
 
 def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.m4s"))
 
 
-def told(summary: TranscodePlan, found: Estimate | None) -> TranscodePlan:
-    """The plan with what the whole is likely to take."""
+def told(summary: TranscodePlan, found: Estimate | None, frames: int) -> TranscodePlan:
+    """The plan with what the whole, of so many frames or packets, is likely to take."""
     if found is None:
         return summary
-    share = summary.frames / max(1, found.frames)
+    share = frames / max(1, found.frames)
 
     def sized(rung: RungPlan) -> RungPlan:
         return rung.model_copy(update={"estimated_bytes": round(found.sizes[rung.name] * share)})

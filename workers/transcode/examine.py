@@ -32,14 +32,16 @@ class Input:
     """What is made of it, once that is decided."""
 
 
-def admit(info: MediaInfo) -> Video:
-    """The video of an input that is within the limits. Raises WorkError(NoVideo | InputOverLimits | NotSupported)."""
+def admit(info: MediaInfo) -> Video | None:
+    """The video of an input that is within the limits; None of one of sound alone. Raises WorkError(NoVideo | InputOverLimits | NotSupported)."""
     video = info.video
     if info.streams > limits.MAX_STREAMS:
         raise _over(info, f"{info.streams} streams; at most {limits.MAX_STREAMS} are taken")
     if video is None:
-        kinds = "audio only" if info.audio else "no audio either"
-        raise WorkError(Reason.NO_VIDEO, f"{info.name} has no video stream ({kinds}); give an input with video.")
+        if not info.audio:
+            message = f"{info.name} has neither a video nor an audio stream; give an input with one."
+            raise WorkError(Reason.NO_VIDEO, message)
+        return None
     if video.codec == "unknown":
         raise WorkError(Reason.NOT_SUPPORTED, "The video's codec is not known to this FFmpeg; convert the file first.")
     if video.undisplayable:
@@ -51,9 +53,9 @@ def admit(info: MediaInfo) -> Video:
 
 
 def examine(info: MediaInfo, options: TranscodeOptions) -> Input:
-    """The facts of an input. Raises WorkError(NoVideo | InputDamaged | InputOverLimits | NotSupported)."""
+    """The facts of an input with video. Raises WorkError(NoVideo | InputDamaged | InputOverLimits | NotSupported)."""
     video, scan = admit(info), info.scan
-    if scan is None or video.width < 2 or video.height < 2:
+    if video is None or scan is None or video.width < 2 or video.height < 2:
         message = f"The video stream of {info.name} has no frame that can be shown; export the file again."
         raise WorkError(Reason.INPUT_DAMAGED, message)
     seconds = (scan.end - scan.first) * video.time_base

@@ -17,7 +17,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A rung together with a group of audio."""
+    """A rung together with a group of audio; of a title of sound alone a rung of that."""
 
     video: Rendition
     group: Group | None
@@ -44,8 +44,10 @@ def audio_groups(title: Title) -> tuple[Group, ...]:
     """The stereo renditions; where there is surround, a second group of the same tracks, each in surround if it has it.
 
     Every group must have the same members, of the same names (RFC 8216 section 4.3.4.2.1): a track without surround
-    stands in both.
+    stands in both. Without video there is none: each rendition is a variant.
     """
+    if not title.videos:
+        return ()
     stereo = [audio for audio in title.audios if audio.audio and not audio.audio.surround]
     surround = {audio.audio.index: audio for audio in title.audios if audio.audio and audio.audio.surround}
     if not stereo:
@@ -58,7 +60,9 @@ def audio_groups(title: Title) -> tuple[Group, ...]:
 
 
 def variants(title: Title) -> tuple[Variant, ...]:
-    """Each rung with each group. Stereo is first: a player that looks no further, or knows no surround, plays that."""
+    """Each rung with each group; without video the sound itself, in each bit rate. Stereo is first: a player that looks no further, or knows no surround, plays that."""
+    if not title.videos:
+        return tuple(Variant(audio, None) for audio in title.audios)
     groups = audio_groups(title) or (None,)
     return tuple(Variant(video, group) for group in groups for video in title.videos)
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Final
 
 from narwhal_operator.contract.base import seconds_of
-from narwhal_operator.contract.tracks import Metadata
 from narwhal_operator.contract.transcode import TranscodeOptions
-from workers.transcode import captions, chapters
+from workers.transcode import captions, chapters, sound
 from workers.transcode.clip import clipped
 from workers.transcode.colour import is_rgb, standard
 from workers.transcode.examine import examine
-from workers.transcode.media import INTERLACED, About, MediaInfo
+from workers.transcode.media import INTERLACED, MediaInfo, named
 from workers.transcode.notes import NOTES
 from workers.transcode.plan import Plan, Rung
 from workers.transcode.presets import LEAST_GOP
@@ -27,6 +26,8 @@ SEEKABLE: Final = frozenset({"mov", "mp4", "matroska", "webm"})
 
 def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
     """What to do with an input. Raises WorkError(NoVideo | InputDamaged | InputOverLimits | LadderEmpty | ClipEmpty)."""
+    if info.video is None and info.audio:
+        return sound.plan(info, options)
     seen = examine(info, options)
     video, scan = seen.video, seen.scan
     rungs, dropped = choose_rungs(seen)
@@ -54,14 +55,9 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         notes=tuple(note for rule in NOTES if (note := rule(seen))),
         subtitles=captions.renditions(info.subtitles, options.subtitles),
         chapters=chapters.within(info.chapters, scan.first * video.time_base + skipped, line.duration),
-        about=_about(info.about, options.metadata),
+        about=named(info.about, options.metadata),
         loudness=options.audio.loudness.target if options.audio.loudness else None,
     )
-
-
-def _about(found: About, wish: Metadata) -> About:
-    title, artist = wish.title, wish.artist
-    return About(found.title if title is None else title, found.artist if artist is None else artist)
 
 
 def _whole(rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:

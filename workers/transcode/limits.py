@@ -4,7 +4,7 @@ from typing import Final
 
 DEMUXERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,flv,"
-    # Audio-only containers, so that such an input is told "no video" rather than "no media".
+    # Containers of sound alone.
     "ogg,mp3,wav,flac,aac"
 )
 """Demuxers FFmpeg may use. The control that matters: a playlist named .mp4 opens other files without it

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from narwhal_operator.contract.tracks import Metadata
 from workers.transcode.chapters import MOST, Chapter
 from workers.transcode.colour import Colour, Mastering
 from workers.transcode.damage import Span
@@ -109,6 +110,8 @@ class MediaInfo:
     """Seconds the container declares."""
     time_bases: Mapping[int, Fraction] = field(default_factory=dict)
     """Of each stream."""
+    cover: int | None = None
+    """The stream of its cover picture."""
     scan: Scan | None = None
     spans: Mapping[int, Span] = field(default_factory=dict)
     """When the packets of each stream begin and end."""
@@ -130,6 +133,7 @@ def parse(found: Mapping[str, Any]) -> MediaInfo:
         container=str(container.get("format_name", "")),
         streams=int(container.get("nb_streams", len(streams))),
         video=_video(streams),
+        cover=_cover(streams),
         audio=tuple(_audio(stream) for stream in _of("audio", streams) if int(stream.get("channels", 0)) > 0),
         subtitles=tuple(_subtitle(stream) for stream in _of("subtitle", streams)),
         about=_about(container.get("tags", {})),
@@ -173,6 +177,11 @@ def _video(streams: Sequence[Mapping[str, Any]]) -> Video | None:
         undisplayable=_dolby(stream),
         declared_frames=int(frames) if frames.isdecimal() else None,
     )
+
+
+def _cover(streams: Sequence[Mapping[str, Any]]) -> int | None:
+    pictures = [stream for stream in _of("video", streams) if _disposition(stream, "attached_pic")]
+    return int(pictures[0]["index"]) if pictures else None
 
 
 def _audio(stream: Mapping[str, Any]) -> Audio:
@@ -223,6 +232,12 @@ def _language(stream: Mapping[str, Any]) -> str | None:
 def _about(tags: Mapping[str, Any]) -> About:
     found = {str(name).lower(): str(value) for name, value in tags.items()}  # Matroska writes them in capitals
     return About(*(plain(found.get(name, ""), 2 * TITLE_LENGTH) or "" for name in ("title", "artist")))
+
+
+def named(found: About, wish: Metadata) -> About:
+    """What it is called: as the user says, else as the input does."""
+    title, artist = wish.title, wish.artist
+    return About(found.title if title is None else title, found.artist if artist is None else artist)
 
 
 def _chapters(found: Sequence[Mapping[str, Any]]) -> Iterator[Chapter]:

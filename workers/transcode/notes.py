@@ -130,6 +130,12 @@ def _note_audio(seen: Input) -> str | None:
     return note_tracks(seen.info.audio, seen.options.audio)
 
 
+def _note_bitrates(seen: Input) -> str | None:
+    if seen.options.audio.bitrates is None:
+        return None
+    return "audio.bitrates are of titles of sound alone; beside video the sound has audio.bitrate"
+
+
 def _note_subtitles(seen: Input) -> str | None:
     return note_subtitles(seen.info.subtitles, seen.options.subtitles)
 
@@ -162,6 +168,7 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_start,
     _note_hidden,
     _note_audio,
+    _note_bitrates,
     _note_subtitles,
     _note_encryption,
     _note_parallelism,

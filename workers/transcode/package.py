@@ -94,14 +94,14 @@ def _about(about: About) -> Iterator[str]:
 
 def _stream(title: Title, variant: Variant) -> str:
     peak, average = variant.bandwidths(title.target)
-    track = variant.video.track
-    width, height = (track.width, track.height) if track else (0, 0)
+    track, rung = variant.video.track, variant.video.rung
+    size = [f"RESOLUTION={track.width}x{track.height}"] if track and rung else []
     fields = [
         f"BANDWIDTH={peak}",
         f"AVERAGE-BANDWIDTH={average}",
         f'CODECS="{variant.codecs()}"',
-        f"RESOLUTION={width}x{height}",
-        f"FRAME-RATE={frame_rate(title.timeline_of(variant.video))}",
+        *size,
+        *([f"FRAME-RATE={frame_rate(title.timeline_of(variant.video))}"] if rung else []),
         *([f"VIDEO-RANGE={range_}"] if (range_ := video_range(title, variant.video)) else []),
         *([f'AUDIO="{variant.group.name}"'] if variant.group else []),
         *([f'SUBTITLES="{captions.GROUP}"'] if title.extras.subtitles else []),

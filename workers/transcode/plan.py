@@ -96,10 +96,12 @@ class Plan:
     """All that is to be done, and why."""
 
     info: MediaInfo
-    video: Video
+    video: Video | None
+    """None: a title of sound alone. It has no rungs of video; its renditions of the audio are its rungs."""
     first_tick: int
-    """The first frame's time in ticks of the video stream: the output's zero."""
+    """The first frame's time in ticks of the video stream (of the sound without one): the output's zero."""
     timeline: Timeline
+    """Of the video's frames; without video of the packets of the sound."""
     skipped: Fraction
     """Seconds of the input's film before the output's zero: what a clip leaves out."""
     rungs: tuple[Rung, ...]
@@ -126,7 +128,16 @@ class Plan:
     @property
     def origin(self) -> Fraction:
         """The output's zero in seconds on the input's clock."""
+        if self.video is None:
+            return self.first_tick * self.info.time_bases[self.audio[0].index]
         return self.first_tick * self.video.time_base
+
+    @property
+    def picture(self) -> Video:
+        """The video of a plan that has some, which is one that has rungs."""
+        if self.video is None:
+            raise ValueError("a title of sound alone has no pictures")
+        return self.video
 
     @property
     def faults(self) -> list[str]:
@@ -139,13 +150,14 @@ class Plan:
 
     def summary(self) -> TranscodePlan:
         """The plan as the status shows it."""
+        line, video = self.timeline, self.video
         return TranscodePlan(
-            width=max(1, self.video.display[0]),
-            height=max(1, self.video.display[1]),
-            frame_rate=f"{self.timeline.rate.numerator}/{self.timeline.rate.denominator}",
-            duration_seconds=float(self.timeline.duration),
-            frames=self.timeline.frames,
-            video_codec=self.video.codec,
+            width=max(1, video.display[0]) if video else None,
+            height=max(1, video.display[1]) if video else None,
+            frame_rate=f"{line.rate.numerator}/{line.rate.denominator}" if video else None,
+            duration_seconds=float(line.duration),
+            frames=line.frames if video else 0,
+            video_codec=video.codec if video else None,
             audio_tracks=len({track.index for track in self.audio}),
             audio=[_audio(track) for track in self.audio[:TRACKS]],
             subtitles=[track.summary() for track in self.subtitles[:TRACKS]],

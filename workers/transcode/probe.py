@@ -29,7 +29,12 @@ BOUNDS: Final = runner.Bounds(
 SHORT_SECONDS: Final = Fraction(1)
 SHORT_PART: Final = Fraction(1, 20)
 """A file whose packets end this much before its declared end was cut; less is how containers round."""
-ACCEPTED: Final = "Give an MP4, MOV, Matroska, WebM, MPEG-TS, AVI or FLV file; playlists are refused."
+GUESSED: Final = frozenset({"mp3", "aac"})
+"""Containers without a duration: FFmpeg guesses one by the bit rate of the first packets."""
+ACCEPTED: Final = (
+    "Give an MP4, MOV, Matroska, WebM, MPEG-TS, AVI or FLV file, or sound as M4A, MP3, FLAC, Ogg, WAV or AAC; playlists"
+    " are refused."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +87,14 @@ async def examine(given: InputFile, *, tolerant: bool = False) -> MediaInfo:
     try:
         info = await _header(given)
         video = admit(info)
-        if video.transfer in HDR and video.mastering is None:
+        if video and video.transfer in HDR and video.mastering is None:
             info = replace(info, video=replace(video, mastering=await _mastering(given, video.index)))
         walk = await walking
         cut = given.seen.cut or _short(info, video, walk)
+        stream = video.index if video else info.audio[0].index
         if cut and not tolerant:
-            raise _cut(given, f"{cut}; {walk.reach(info, video.index)}")
-        scan = walk.scanners.get(video.index, Scanner()).result()
+            raise _cut(given, f"{cut}; {walk.reach(info, stream)}")
+        scan = walk.scanners.get(stream, Scanner()).result() if video else None
         return replace(info, scan=scan, spans=walk.spans(info), cut=cut)
     finally:
         await stop([walking])
@@ -170,12 +176,15 @@ async def _walk(given: InputFile) -> "Walk":
     return walk
 
 
-def _short(info: MediaInfo, video: Video, walk: "Walk") -> str | None:
+def _short(info: MediaInfo, video: Video | None, walk: "Walk") -> str | None:
     """How the walk found less than is declared; None where it is all there."""
-    packets, declared = walk.scanners.get(video.index, Scanner()).packets, video.declared_frames
     # nb_frames is exact where the index is a table of samples; AVI counts empty chunks.
-    if declared and "mov" in info.container and packets < declared:
-        return f"it has {packets} of {declared} frames"
+    if video and video.declared_frames and "mov" in info.container:
+        packets = walk.scanners.get(video.index, Scanner()).packets
+        if packets < video.declared_frames:
+            return f"it has {packets} of {video.declared_frames} frames"
+    if info.container in GUESSED:
+        return None
     length = walk.length(info)
     if info.duration and info.duration - length > max(SHORT_SECONDS, info.duration * SHORT_PART):
         return f"it ends after {float(length):.1f} of {float(info.duration):.1f} s"

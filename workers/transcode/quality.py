@@ -97,7 +97,7 @@ async def _one(
         if ended.code != 0 and title.plan.seekable:
             ended = await run(replace(title.plan, seekable=False))  # as the encode does it
     if ended.code != 0:
-        raise await failure(ended, given, [title.plan.video.index], place.scratch)
+        raise await failure(ended, given, [title.plan.picture.index], place.scratch)
     try:
         return read(ended.tail, len(title.videos))
     except ValueError as error:

@@ -118,10 +118,10 @@ class Transcode:
         """What would run, and what that is likely to take."""
         self.context.report(phase="Estimating")
         cpus, whole = threads(self.order.cpus), command.Range(0, plan.timeline.segments)
-        argv = command.encode_video(plan, whole, command.Job(command.Source(given.name), "scratch", 3, cpus))
+        argv = command.encode_title(plan, whole, command.Job(command.Source(given.name), "scratch", 3, cpus))
         log("info", "would encode", argv=argv)
         found = await estimate.estimate(plan, given, self.context.scratch, cpus)
-        summary = estimate.told(plan.summary(), found)
+        summary = estimate.told(plan.summary(), found, plan.timeline.frames)
         summary = summary.model_copy(update={"command": clip(shlex.join(argv), COMMAND_LENGTH)})
         self.context.report(plan=summary)
         return Result("Planned; nothing is stored in mode Plan.", plan=summary)
@@ -195,7 +195,7 @@ class Transcode:
             self.context.report(phase="Verifying")
             await publish.write_playlists(shelf, title)
             pointers = self._pointers(title, shelf.layout)
-            if self.order.spec.quality:
+            if self.order.spec.quality and title.videos:
                 await quality.measure(title, self.order.spec.quality, given, shelf, place)
             summary = await Gate(shelf, title, pointers, sampler).run()
         self.context.report(phase="Publishing")

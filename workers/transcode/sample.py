@@ -132,7 +132,7 @@ class Sampler:
             # What is normalised may be quieter than it was, by design.
             if not (sample.dark or (sample.silent and plan.loudness is None)):
                 continue
-            stream = tracks.get(sample.stream, plan.video.index)
+            stream = tracks[sample.stream] if sample.silent else plan.picture.index
             where = (stream, sample.start)
             if where not in seen and len(seen) < LOOKS:
                 span, rate = (plan.origin + sample.start, sample.duration), 48_000 if sample.silent else 0

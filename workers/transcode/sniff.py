@@ -41,7 +41,7 @@ def sniff(file: BinaryIO, size: int) -> Sniff:
         return Sniff("flv")
     if head[:1] == b"\x47" and head[TS_PACKET : TS_PACKET + 1] in {b"\x47", b""}:
         return Sniff("mpegts", ragged=_transport(size))
-    audio = (b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf1", b"\xff\xf9")
+    audio = (b"ID3", b"fLaC", b"OggS", b"\xff\xfa", b"\xff\xfb", b"\xff\xf2", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
     return Sniff("audio" if head.startswith(audio) else None)
 
 

@@ -29,25 +29,28 @@ async def survey(plan: Plan, given: InputFile, threads: int) -> Plan:
         if not lives:
             dead.add(stream)
     audio = tuple(track for track in plan.audio if track.index not in dead)
-    if plan.video.index in dead:
+    if plan.video and plan.video.index in dead:
         message = (
             f"Nothing of stream {plan.video.index} (video) of {given.name} decodes; fetch or export the file again."
         )
         raise WorkError(Reason.INPUT_DAMAGED, message)
+    if plan.video is None and not audio:
+        raise WorkError(Reason.INPUT_DAMAGED, f"Nothing of {given.name} decodes; fetch or export the file again.")
     return replace(plan, audio=audio, damage=tuple(damages), seekable=plan.seekable and not damages)
 
 
 def _streams(plan: Plan) -> list[tuple[int, Literal["video", "audio"], Holes]]:
     """The streams that are encoded, and what a hole in them is."""
-    scan = plan.info.scan
-    rate = scan.average_rate(plan.video.time_base) if scan else None
+    sounds = sorted({track.index for track in plan.audio})
+    heard: list[tuple[int, Literal["video", "audio"], Holes]]
+    heard = [(index, "audio", Holes(None, Fraction(1, 100))) for index in sounds]
+    scan, video = plan.info.scan, plan.video
+    if video is None:
+        return heard
+    rate = scan.average_rate(video.time_base) if scan else None
     usual = 1 / rate if rate else 1 / plan.timeline.rate
     patience = max(IRREGULAR, 4 * usual) if scan and scan.variable else usual / 2
-    sounds = sorted({track.index for track in plan.audio})
-    return [
-        (plan.video.index, "video", Holes(usual, patience)),
-        *((index, "audio", Holes(None, Fraction(1, 100))) for index in sounds),
-    ]
+    return [(video.index, "video", Holes(usual, patience)), *heard]
 
 
 async def _look(

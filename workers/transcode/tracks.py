@@ -8,7 +8,7 @@ from narwhal_operator.contract.base import bits_of
 from narwhal_operator.contract.tracks import Audio as Wish
 from workers.transcode.languages import name_of, speaks, tag, unique
 from workers.transcode.media import Audio
-from workers.transcode.plan import AUDIO_RATE, AudioTrack
+from workers.transcode.plan import AUDIO_RATE, AudioCodec, AudioTrack
 from workers.transcode.rates import Timeline
 
 MOST: Final = 16
@@ -19,6 +19,8 @@ SURROUND_FROM: Final = 5
 """Channels a source has at least to be called surround; of less nothing is behind the listener."""
 SURROUND_BITS: Final = 3
 """Bits of 5.1 to those of stereo: its channels by three, for the bits of a coded pair do for front, back and centre."""
+RATES: Final[dict[AudioCodec, tuple[str, ...]]] = {"aac": ("160k", "96k", "64k"), "opus": ("128k", "64k", "32k")}
+"""Bit rates of the rungs of a title of sound alone, in stereo."""
 ROLES: Final = {"commentary": "commentary", "description": "audio description"}
 
 
@@ -48,6 +50,17 @@ def renditions(tracks: Sequence[Audio], wish: Wish, line: Timeline) -> tuple[Aud
             name = unique(f"{name}-surround", [*taken, name])
             surround.append(_track(track, name, label, SURROUND, wish, line))
     return (*stereo, *surround)
+
+
+def ladder(track: Audio, wish: Wish, line: Timeline) -> tuple[AudioTrack, ...]:
+    """The rungs of a title of sound alone: the same track in several bit rates, the highest first."""
+    asked = {bits_of(rate) for rate in wish.bitrates or RATES[wish.codec]}
+    channels = min(track.channels, 2)
+    made = [
+        _track(track, f"{bits // 1000}k", _label(track), channels, wish.model_copy(update={"bitrate": str(bits)}), line)
+        for bits in sorted(asked, reverse=True)
+    ]
+    return tuple(replace(one, packets=line.frames) for one in made)
 
 
 def _label(track: Audio) -> str:

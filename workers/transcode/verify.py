@@ -44,11 +44,12 @@ class Gate:
         (samples, source), package = await asyncio.gather(self.sampler.finish(), self._package())
         report = await asyncio.to_thread(judge, package.with_samples(samples, source))
         line, layout = self.title.plan.timeline, self.shelf.layout
-        rate = f"{line.rate.numerator}/{line.rate.denominator}"
+        frames = line.frames if self.title.videos else 0
+        rate = f"{line.rate.numerator}/{line.rate.denominator}" if self.title.videos else None
         about: dict[str, Any] = {
             "version": layout.version,
             "verify": self.sampler.extent,
-            "frames": line.frames,
+            "frames": frames,
             "frameRate": rate,
         }
         await self.shelf.put(layout.report, report.json(**about, **reported(self.title)))
@@ -61,7 +62,7 @@ class Gate:
             warnings=report.count(Severity.WARNING),
             segments=report.segments,
             decoded=len(samples),
-            frames=line.frames,
+            frames=frames,
             extent=self.sampler.extent,
             report=layout.report,
         )

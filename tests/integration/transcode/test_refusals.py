@@ -72,6 +72,18 @@ def many_streams(path: Path, _: Path) -> None:
     ffmpeg(*picture(seconds=0.2), *tone(0.2), "-map", "0:v", *(["-map", "1:a"] * 70), *X264, "-c:a", "aac", path)
 
 
+def subtitles_only(path: Path, work: Path) -> None:
+    words = work / "words.srt"
+    words.write_text("1\n00:00:00,500 --> 00:00:01,500\nHello\n")
+    ffmpeg("-i", words, "-c:s", "srt", path)
+
+
+def cut_sound(path: Path, work: Path) -> None:
+    whole = work / "whole.wav"
+    ffmpeg(*tone(), whole)
+    path.write_bytes(whole.read_bytes()[:200_000])
+
+
 def without(word: bytes, *flags: str) -> Maker:
     """Makes an MP4 that ends before a box."""
 
@@ -93,8 +105,8 @@ REFUSED: list[tuple[str, str, Maker, Reason, str]] = [
     ("web-page", "in.mp4", text(WEB_PAGE), Reason.INPUT_NOT_MEDIA, "Give an MP4"),
     ("random-bytes", "in.mp4", noise, Reason.INPUT_NOT_MEDIA, "Give an MP4"),
     ("picture", "in.mp4", made(*picture(seconds=0.04), "-frames:v", "1", "-f", "image2", "-c:v", "png", "-update", "1"), Reason.INPUT_NOT_MEDIA, "Give an MP4"),
-    ("audio-only", "in.m4a", made(*tone(), "-c:a", "aac"), Reason.NO_VIDEO, "audio only"),
-    ("mp3", "in.mp3", made(*tone()), Reason.NO_VIDEO, "audio only"),
+    ("subtitles-only", "in.mkv", subtitles_only, Reason.NO_VIDEO, "neither a video nor an audio stream"),
+    ("cut-sound", "in.wav", cut_sound, Reason.INPUT_TRUNCATED, "was cut"),
     ("cut", "in.mp4", cut("mp4"), Reason.INPUT_TRUNCATED, "was cut"),
     ("cut-fast-start", "in.mp4", cut("mp4", *X264, *AAC, "-movflags", "faststart"), Reason.INPUT_TRUNCATED, "was cut"),
     ("cut-fragmented", "in.mp4", cut("mp4", *X264, *AAC, "-movflags", "frag_keyframe+empty_moov", "-g", "10"), Reason.INPUT_TRUNCATED, "was cut"),

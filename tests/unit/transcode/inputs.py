@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from workers.transcode.damage import Span
 from workers.transcode.media import Audio, MediaInfo, Subtitle, Video
 from workers.transcode.scan import Scan
 
@@ -29,3 +30,17 @@ def probed(
     stream = Video(0, "h264", width, height, Fraction(1, 90_000), nominal_rate=Fraction(rate))
     count = 1 + len(audio) + len(subtitles)
     return MediaInfo(container, count, replace(stream, **video), audio, subtitles, scan=scan)
+
+
+def heard(*audio: Audio, seconds: float = 200, cover: int | None = None) -> MediaInfo:
+    """An input of sound alone, from 25 ms on."""
+    start = Fraction(1, 40)
+    return MediaInfo(
+        "matroska,webm",
+        len(audio),
+        None,
+        audio,
+        cover=cover,
+        spans={track.index: Span(start, start + Fraction(seconds)) for track in audio},
+        time_bases={track.index: Fraction(1, 1000) for track in audio},
+    )

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from narwhal_operator.contract.outcome import WorkError
 from narwhal_operator.contract.transcode import TranscodeOptions
-from tests.unit.transcode.inputs import probed
+from tests.unit.transcode.inputs import heard, probed
 from workers.transcode.ladder import plan
-from workers.transcode.media import MediaInfo
+from workers.transcode.media import Audio, MediaInfo
 from workers.transcode.plan import Plan
 
 PQ: Final[dict[str, Any]] = {
@@ -119,7 +119,12 @@ KINDS: Final[list[tuple[str, MediaInfo, dict[str, Any]]]] = [
     ("clip-after-the-end", probed(rate="25", seconds=60), {"clip": {"start": "1m"}}),
     ("clip-of-a-frame", probed(rate="25", seconds=60), {"clip": {"duration": "1ms"}}),
     ("dolby-vision-5", probed(rate="24", **PQ, undisplayable="Dolby Vision profile 5: only Dolby's"), HEVC),
-    ("audio-only", MediaInfo("mov", 1, None), {}),
+    ("neither-video-nor-sound", MediaInfo("mov", 1, None), {}),
+    ("song", heard(Audio(0, "mp3", 2)), {}),
+    ("song-mono-with-a-cover", heard(Audio(0, "mp3", 1), cover=1), {"thumbnails": {}}),
+    ("song-opus", heard(Audio(0, "flac", 6)), {"audio": {"codec": "opus", "bitrates": ["48k", "96k", "48000"]}}),
+    ("audiobook-in-part", heard(Audio(0, "aac", 2), seconds=7200), {"clip": {"start": "1h", "duration": "10m"}}),
+    ("two-languages-of-sound", heard(Audio(0, "aac", 2, language="eng"), Audio(1, "aac", 2, language="deu")), {"audio": {"languages": "de"}, "quality": {"metric": "SSIM"}}),
     ("pixel-bomb", probed("8192x8192"), {}),
 ]  # fmt: skip
 
@@ -134,6 +139,10 @@ def described(given: MediaInfo, spec: dict[str, Any]) -> Iterator[str]:
     line = made.timeline
     yield f"{line.rate} fps, {line.frames} frames, segments of {line.gop}"
     yield from (_rung(made, number) for number in range(len(made.rungs)))
+    if not made.rungs:
+        yield from (
+            f"{one.name} {one.codec} stream {one.index} {one.channels} channels {one.bitrate}" for one in made.audio
+        )
     yield from (f"dropped {words}" for words in made.dropped)
     yield from (f"note {words}" for words in made.notes)
 

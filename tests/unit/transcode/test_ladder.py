@@ -163,8 +163,8 @@ def test_a_ladder_with_no_rung_left_is_an_error_that_says_the_mend() -> None:
 
 
 REFUSED = [
-    pytest.param(MediaInfo("mov", 1, None, (STEREO,)), Reason.NO_VIDEO, "audio only", id="audio-only"),
-    pytest.param(MediaInfo("mov", 0, None), Reason.NO_VIDEO, "no audio either", id="nothing"),
+    pytest.param(MediaInfo("mov", 1, None, (STEREO,)), Reason.INPUT_DAMAGED, "no packet with a time", id="no-time"),
+    pytest.param(MediaInfo("mov", 0, None), Reason.NO_VIDEO, "neither a video nor an audio stream", id="nothing"),
     pytest.param(probed("8192x8192"), Reason.INPUT_OVER_LIMITS, "8192x8192", id="pixel-bomb"),
     pytest.param(probed(audio=(STEREO,) * 64), Reason.INPUT_OVER_LIMITS, "65 streams", id="many-streams"),
     pytest.param(probed(rate="1", seconds=90_000), Reason.INPUT_OVER_LIMITS, "90000 s", id="too-long"),

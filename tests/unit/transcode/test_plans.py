@@ -13,6 +13,7 @@ from tests.unit.transcode.kinds import KINDS, table
 from workers.transcode import command
 from workers.transcode.colour import BT601, BT709
 from workers.transcode.command import Job, Range, Source
+from workers.transcode.damage import Span
 from workers.transcode.ladder import plan
 from workers.transcode.limits import MAX_RATE
 from workers.transcode.media import Audio, MediaInfo, Video
@@ -83,7 +84,14 @@ def inputs(draw: st.DrawFn) -> MediaInfo:
         video=draw(st.one_of(st.none(), videos())),
         audio=tuple(draw(st.lists(st.builds(Audio, st.integers(1, 9), st.just("aac"), st.integers(1, 8)), max_size=3, unique_by=lambda track: track.index))),
         scan=draw(st.one_of(st.none(), st.just(scan))),
+        spans={number: draw(spans()) for number in draw(st.sets(st.integers(1, 9)))},
+        time_bases=dict.fromkeys(range(1, 9), Fraction(1, 48_000)),
     )  # fmt: skip
+
+
+def spans() -> st.SearchStrategy[Span]:
+    moments = st.fractions(0, 100_000, max_denominator=48_000)
+    return st.builds(Span, moments, moments)
 
 
 @st.composite
@@ -130,9 +138,20 @@ def test_any_input_gets_a_plan_that_can_be_carried_out_or_a_named_refusal(
     assert_rungs_fit(made)
     assert_time_is_whole(made)
     assert all(len(line) <= NOTE_LENGTH for line in (*made.notes, *made.dropped))
-    assert made.summary().rungs
+    assert made.summary().rungs or made.summary().audio
+    if made.video is None:
+        assert_sound_is_aligned(made)
+        return
     argv = command.encode_video(made, Range(0, made.timeline.segments), Job(Source("/dev/fd/7"), "/s", 9, 3))
     assert_graph_is_joined(argv[argv.index("-filter_complex") + 1], len(made.rungs))
+
+
+def assert_sound_is_aligned(made: Plan) -> None:
+    line = made.timeline
+    assert {(one.packets, one.segments(line.segment_duration)) for one in made.audio} == {(line.frames, line.segments)}
+    assert line.segment_duration * 48_000 % made.audio[0].frame == 0
+    argv = command.encode_title(made, Range(0, line.segments), Job(Source("/dev/fd/7"), "/s", 9, 3))
+    assert len([word for word in argv if word == "-map"]) == len(made.audio)
 
 
 def assert_rungs_fit(made: Plan) -> None:

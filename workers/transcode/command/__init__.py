@@ -10,12 +10,19 @@ from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, survey, version
-from workers.transcode.command.pictures import posters, sheet
+from workers.transcode.command.pictures import cover, posters, sheet
 from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
+from workers.transcode.plan import Plan
 
 RECIPE: Final = 3
 """Number of the way segments are made. Segments of two recipes may not join: part of the version of an output."""
+
+
+def encode_title(plan: Plan, part: Range, job: Job) -> list[str]:
+    """What takes the time of a title: a range of its video, or, of one of sound alone, the sound."""
+    return encode_video(plan, part, job) if plan.rungs else encode_audio(plan, plan.audio, job)
+
 
 __all__ = [
     "AV1_PRESET",
@@ -30,9 +37,11 @@ __all__ = [
     "Source",
     "View",
     "audio_graph",
+    "cover",
     "decode",
     "delay",
     "encode_audio",
+    "encode_title",
     "encode_video",
     "extract_text",
     "first_frame",

@@ -85,7 +85,7 @@ def share(plan: Plan, rung: Rung, threads: int) -> int:
 
 
 def _tags(plan: Plan, rung: Rung) -> Iterable[str]:
-    colour = plan.colour if rung.dynamic_range == "SDR" else high(plan.video.colour)
+    colour = plan.colour if rung.dynamic_range == "SDR" else high(plan.picture.colour)
     named = ("-color_primaries", colour.primaries, "-color_trc", colour.transfer, "-colorspace", colour.matrix)
     return (*named, "-color_range", "tv")
 
@@ -103,7 +103,7 @@ def _x265(plan: Plan, rung: Rung, threads: int) -> str:
         f"frame-threads=1:pools={threads}:const-vbv=1",
     ]
     if rung.dynamic_range == "PQ":
-        options += ["hdr10=1", *_light(plan.video.mastering, 50_000, 10_000, ("master-display", "max-cll"))]
+        options += ["hdr10=1", *_light(plan.picture.mastering, 50_000, 10_000, ("master-display", "max-cll"))]
     return ":".join(options)
 
 
@@ -111,7 +111,7 @@ def _svt(plan: Plan, rung: Rung) -> str:
     # A key frame starts each GOP; with more than one processor two runs with a cap differ.
     options = ["irefresh-type=2:scd=0:lp=1"]
     if rung.dynamic_range == "PQ":
-        options += _light(plan.video.mastering, 1, 1, ("mastering-display", "content-light"))
+        options += _light(plan.picture.mastering, 1, 1, ("mastering-display", "content-light"))
     return ":".join(options)
 
 

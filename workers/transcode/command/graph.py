@@ -93,14 +93,14 @@ def _head(plan: Plan, part: Range, tops: Sequence[Node]) -> str:
     else:
         head += _convert(plan) if plain else []
         feeds = [node.feed for node in tops]
-    return f"[0:{plan.video.index}]{','.join(head)}{_split(feeds)}"
+    return f"[0:{plan.picture.index}]{','.join(head)}{_split(feeds)}"
 
 
 def _convert(plan: Plan) -> list[str]:
     """What makes the colours those of the rungs of standard range."""
     if not plan.convert:
         return []
-    video = plan.video
+    video = plan.picture
     even = [EVEN] if video.width % 2 or video.height % 2 else []
     wide = video.transfer in HDR or video.matrix.startswith("bt2020")
     given = {
@@ -131,9 +131,9 @@ def _ranged(plan: Plan, node: Node) -> str:
     """Full range and RGB are converted where the source is scaled first."""
     if node.parent or (plan.convert and _sdr(node)):
         return ""
-    if is_rgb(plan.video.pixel_format):
+    if is_rgb(plan.picture.pixel_format):
         return ":out_color_matrix=bt709:out_range=tv"
-    return ":out_range=tv" if plan.video.full_range else ""
+    return ":out_range=tv" if plan.picture.full_range else ""
 
 
 def _split(outs: Sequence[str]) -> str:

@@ -26,8 +26,7 @@ def sheet(source: Source, rung: Rung, picked: Sequence[int], tiles: Tiles, targe
 
 def posters(source: Source, rung: Rung, target: str, progress_fd: int) -> list[str]:
     """The key frames of a file, each a picture; `target` has a %d."""
-    side = POSTER_SIDE
-    scale = f"scale=w='min({side},iw)':h='min({side},ih)':force_original_aspect_ratio=decrease:force_divisible_by=2"
+    scale = _fitted()
     graph = [*_mapped(rung), f"{scale}:flags=bicubic:{_FULL}", "setsar=1", "format=yuvj420p"]
     return [
         *_look(source, progress_fd, "-skip_frame", "nokey"),
@@ -37,6 +36,18 @@ def posters(source: Source, rung: Rung, target: str, progress_fd: int) -> list[s
         "3",
         *_output(target),
     ]
+
+
+def cover(source: Source, stream: int, target: str, progress_fd: int) -> list[str]:
+    """The cover picture of an input, as a poster."""
+    head = ["nice", "-n", "19", *ffmpeg(progress_fd), *strict(), "-threads", "1", *given(source), "-map", f"0:{stream}"]
+    graph = f"{_fitted()}:flags=bicubic:{_FULL},setsar=1,format=yuvj420p"
+    return [*head, "-filter:v", graph, "-frames:v", "1", "-q:v", "3", "-update", "1", *_output(target)]
+
+
+def _fitted() -> str:
+    size = f"w='min({POSTER_SIDE},iw)':h='min({POSTER_SIDE},ih)'"
+    return f"scale={size}:force_original_aspect_ratio=decrease:force_divisible_by=2"
 
 
 def _mapped(rung: Rung) -> Sequence[str]:
