@@ -36,8 +36,9 @@ _CLASSES: Final = {
     Class.SUCCESS: "Complete.",
     Class.TERMINAL: "Failed at once: the same input would end the same way.",
     Class.RETRY: "Tried again after a backoff (10 s, doubling, at most 6 min) until spec.backoffLimit failures.",
+    Class.ELSEWHERE: "As Retry, on another node where there is one: the pod prefers nodes where it did not end so.",
     Class.USER: "As Retry; someone must mend something, and the condition says what while it waits.",
-    Class.MEMORY: "As Retry; more memory is needed.",
+    Class.MEMORY: "As Retry, with 1.5 times the memory up to the admin's ceiling, then with half the threads, then Failed.",
     Class.DISRUPTION: "Nobody's fault: the next attempt starts at once and does not count.",
 }
 

@@ -10,8 +10,9 @@ _CLASSES: Final = {
     Class.SUCCESS: "done",
     Class.TERMINAL: "final: the same input ends the same way; nothing is tried again",
     Class.RETRY: "may pass: tried again after a pause, up to backoffLimit",
+    Class.ELSEWHERE: "may pass: tried again after a pause, in a cluster on another node, up to backoffLimit",
     Class.USER: "needs you: in a cluster tried again meanwhile, up to backoffLimit; narwhal run ends at once",
-    Class.MEMORY: "needs memory: in a cluster tried again, up to backoffLimit; narwhal run ends at once",
+    Class.MEMORY: "needs memory: in a cluster tried again with more, then with fewer threads; narwhal run ends at once",
     Class.DISRUPTION: "nobody's fault: in a cluster tried again, without counting",
 }
 

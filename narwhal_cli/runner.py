@@ -149,4 +149,4 @@ class Runner:
 
 def _may_pass(reason: Reason) -> bool:
     """Whether another attempt may end otherwise with nobody mending anything: a person at a terminal need not wait."""
-    return TABLE[reason].cls is Class.RETRY or reason is Reason.POD_LOST
+    return TABLE[reason].cls in {Class.RETRY, Class.ELSEWHERE} or reason is Reason.POD_LOST

@@ -19,8 +19,8 @@ PASS_SECONDS: Final = Histogram(
 )
 ATTEMPTS: Final = Counter(
     "narwhal_attempts_total",
-    "Attempts that ended, by the reason they ended with.",
-    ("kind", "reason"),
+    "Attempts that ended, by the reason they ended with and its class.",
+    ("kind", "reason", "class"),
     registry=REGISTRY,
 )
 FINISHED: Final = Counter(

@@ -14,6 +14,7 @@ _DOWNLOAD: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"
 _TORRENT: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
 _TRANSCODE: Final = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
 
+Ceiling = Annotated[str, Field(max_length=16, pattern=r"^([0-9]{1,12}([KMGT]i)?)?$")]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -52,6 +53,12 @@ class Settings(BaseSettings):
     download_scratch: str = Field("2Gi", description="Bound of a download pod's scratch volume.")
     torrent_scratch: str = Field("50Gi", description="Bound of a torrent's scratch volume: it holds the chosen files.")
     transcode_scratch: str = Field("50Gi", description="Bound of a transcode pod's scratch volume: it holds the input.")
+    download_memory_ceiling: Ceiling = Field(
+        "2Gi",
+        description="Memory limit up to which a download that was killed for want of it is tried again; empty: none.",
+    )
+    torrent_memory_ceiling: Ceiling = Field("2Gi", description="The same of downloads of torrents.")
+    transcode_memory_ceiling: Ceiling = Field("16Gi", description="The same of transcodes.")
     job_ttl: int = Field(3600, ge=0, description="Seconds a finished Job stays, so that its logs can be read.")
     backoff_scale: float = Field(1.0, ge=0, le=10, description="Factor of all waits between attempts; tests lower it.")
     start_timeout: float = Field(600, gt=0, description="Seconds the cluster may refuse a pod until it is Failed.")
@@ -99,9 +106,15 @@ class Settings(BaseSettings):
     def policy(self) -> Policy:
         """What decisions and manifests need of it."""
         return Policy(
-            download=WorkerPolicy(self.download_image, self.download_resources, self.download_scratch),
-            torrent=WorkerPolicy(self.torrent_image, self.torrent_resources, self.torrent_scratch),
-            transcode=WorkerPolicy(self.transcode_image, self.transcode_resources, self.transcode_scratch),
+            download=WorkerPolicy(
+                self.download_image, self.download_resources, self.download_scratch, self.download_memory_ceiling
+            ),
+            torrent=WorkerPolicy(
+                self.torrent_image, self.torrent_resources, self.torrent_scratch, self.torrent_memory_ceiling
+            ),
+            transcode=WorkerPolicy(
+                self.transcode_image, self.transcode_resources, self.transcode_scratch, self.transcode_memory_ceiling
+            ),
             pull_policy=self.pull_policy,
             storage_secret=self.storage_secret,
             sources=sources.SourceRules(

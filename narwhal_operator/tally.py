@@ -9,7 +9,7 @@ from typing import Final
 from narwhal_operator import metrics
 from narwhal_operator.contract import conditions as c
 from narwhal_operator.contract import download
-from narwhal_operator.contract.outcome import TABLE
+from narwhal_operator.contract.outcome import TABLE, Reason
 from narwhal_operator.core.observed import Json, Key
 
 _OTHER: Final = "Other"
@@ -23,7 +23,7 @@ def note(key: Key, before: Json, after: Json | None) -> None:
     known = {item.get("number") for item in _attempts(before) if item.get("reason")}
     for attempt in _attempts(after):
         if attempt.get("reason") and attempt.get("number") not in known:
-            metrics.ATTEMPTS.labels(key.kind, _label(attempt["reason"])).inc()
+            metrics.ATTEMPTS.labels(key.kind, _label(attempt["reason"]), _class(attempt["reason"])).inc()
     for name in (c.COMPLETE, c.FAILED):
         reason = _reason(after, name)
         if reason is not None and _reason(before, name) is None:
@@ -49,6 +49,10 @@ def _reason(status: Json, condition: str) -> str | None:
         if item.get("type") == condition and item.get("status") == c.TRUE:
             return str(item.get("reason", ""))
     return None
+
+
+def _class(reason: str) -> str:
+    return TABLE[Reason(reason)].cls.value if reason in TABLE else _OTHER
 
 
 def _label(reason: str) -> str:

@@ -169,6 +169,8 @@ class Attempt(Contract):
     exit_code: int | None = Field(None, description="Exit code of the worker: the number of the reason.")
     message: str | None = Field(None, max_length=MESSAGE_LIMIT, description="What, where and how to mend.")
     counted: bool | None = Field(None, description="false when it does not count against backoffLimit (a disruption).")
+    memory: str | None = Field(None, max_length=16, description="Memory limit of its pod.")
+    cpus: float | None = Field(None, gt=0, description="CPUs its encoder was to use, when fewer than there are.")
     evidence: str | None = Field(None, max_length=1024, description="Last lines of the program that failed.")
 
 

@@ -10,8 +10,9 @@ class Class(StrEnum):
     SUCCESS = "Success"
     TERMINAL = "Terminal"  # the same input ends the same way: Failed at once
     RETRY = "Retry"  # may pass: next attempt after a backoff, counted
+    ELSEWHERE = "RetryElsewhere"  # as Retry, on another node where there is one
     USER = "NeedsUser"  # someone must mend something: as Retry, with the mend shown while it waits
-    MEMORY = "NeedsMemory"  # as Retry
+    MEMORY = "NeedsMemory"  # as Retry, with more memory, then with fewer threads, then Failed
     DISRUPTION = "Disruption"  # nobody's fault: next attempt, not counted
 
 

@@ -37,7 +37,7 @@ TABLE: Final[dict[Reason, Entry]] = {
         14,
         Class.MEMORY,
         "The worker was killed for want of memory.",
-        "Raise spec.template.resources.limits.memory.",
+        "It is tried again with more memory and fewer threads; raise spec.template.resources.limits.memory to have it start so.",
     ),
     Reason.POD_LOST: Entry(
         15,
@@ -230,10 +230,13 @@ TABLE: Final[dict[Reason, Entry]] = {
         "Add a rendition not above the input's size.",
     ),
     Reason.ENCODER_FAILED: Entry(
-        59, Class.RETRY, "FFmpeg failed.", "The evidence has its last lines; it is tried again."
+        59, Class.ELSEWHERE, "FFmpeg failed.", "The evidence has its last lines; it is tried again, on another node."
     ),
     Reason.NO_PROGRESS: Entry(
-        60, Class.RETRY, "FFmpeg made no progress for too long and was killed.", "It is tried again."
+        60,
+        Class.ELSEWHERE,
+        "FFmpeg made no progress for too long and was killed.",
+        "It is tried again, on another node.",
     ),
     Reason.VERIFICATION_FAILED: Entry(
         61,

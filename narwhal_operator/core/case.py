@@ -12,7 +12,7 @@ from narwhal_operator.contract.common import JobStatus, Suspendable
 from narwhal_operator.contract.order import DownloadOrder, OrderHead, S3Store, TranscodeOrder
 from narwhal_operator.core.history import History
 from narwhal_operator.core.observed import Job, Json, Observed
-from narwhal_operator.core.policy import Policy
+from narwhal_operator.core.policy import Policy, WorkerPolicy
 from narwhal_operator.core.summary import Verdict
 
 SpecT = TypeVar("SpecT", bound=Suspendable)
@@ -67,6 +67,8 @@ class Rules(Generic[SpecT, StatusT]):
     blocked: Callable[[Case[SpecT, StatusT]], Verdict | None]
     """What must be there before an order can be made."""
     order: Callable[[Case[SpecT, StatusT], OrderHead], DownloadOrder | TranscodeOrder]
+    worker: Callable[[SpecT, Policy], WorkerPolicy]
+    """The admin's word on the pods of this spec."""
     facts: Callable[[Case[SpecT, StatusT], Verdict], Json]
     """The kind's own fields of the status, by their names in the model."""
 

@@ -7,6 +7,8 @@ from narwhal_operator.contract import conditions as c
 from narwhal_operator.contract.outcome import TABLE, Class, Entry, Reason
 from narwhal_operator.core import labels
 from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
+from narwhal_operator.core.jobs import allowance_of, asked_of
+from narwhal_operator.core.memory import tried
 from narwhal_operator.core.observed import RefusalKind
 from narwhal_operator.core.pods import newest, wait_of
 from narwhal_operator.core.summary import State, Verdict, Want
@@ -20,10 +22,9 @@ _START_POLL: Final = 5.0
 
 def judge(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict:
     """Where a resource of understood spec stands, and which Job there should be."""
-    for check in (_ended, _leftovers, _refused):
-        verdict = check(case)
-        if verdict is not None:
-            return verdict
+    verdict = _ended(case) or _memory_spent(case, rules) or _leftovers(case) or _refused(case)
+    if verdict is not None:
+        return verdict
     blocked = None if case.history.open else _retry_waits(case) or rules.blocked(case)
     if case.spec.suspend:
         return _suspended(case, startable=blocked is None)
@@ -45,6 +46,17 @@ def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
         return None
     tries = "" if hopeless else f" Given up after {case.history.failures} failures (spec.backoffLimit)."
     return Verdict(State.FAILED, last.reason or "", f"{last.message or ''}{tries}".strip(), "Failed")
+
+
+def _memory_spent(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict | None:
+    """Killed for want of memory, with all that may be given and the fewest threads."""
+    last = case.history.last
+    if last is None or case.history.open is not None or last.reason != Reason.OUT_OF_MEMORY:
+        return None
+    if not allowance_of(case, rules).exhausted:
+        return None
+    message = tried(case.history.attempts, asked_of(case, rules))
+    return Verdict(State.FAILED, Reason.OUT_OF_MEMORY, message, "Failed")
 
 
 def _leftovers(case: Case[SpecT, StatusT]) -> Verdict | None:

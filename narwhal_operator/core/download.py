@@ -137,5 +137,6 @@ RULES: Rules[DownloadJobSpec, DownloadJobStatus] = Rules(
     status=DownloadJobStatus,
     blocked=lambda _case: None,
     order=_order,
+    worker=lambda spec, policy: policy.download if spec.source.torrent is None else policy.torrent,
     facts=_facts,
 )

@@ -11,6 +11,7 @@ from narwhal_operator.contract.common import MESSAGE_LIMIT, Attempt, JobStatus
 from narwhal_operator.contract.outcome import TABLE, Class, Reason
 from narwhal_operator.core import backoff
 from narwhal_operator.core.endings import Ending, Whose, ending_of
+from narwhal_operator.core.memory import Allowance, limit_of
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
 from narwhal_operator.core.pods import newest, thrashes, wait_of
 from narwhal_operator.core.text import moment_of, rfc3339
@@ -56,9 +57,10 @@ class History:
         last = tuple(attempt.model_copy(update={"counted": False}) for attempt in self.attempts[-1:])
         return replace(self, attempts=(*self.attempts[:-1], *last), failures=0, retry_at=None)
 
-    def begin(self, job: str, now: datetime, running: bool) -> "History":
+    def begin(self, job: str, now: datetime, running: bool, given: Allowance | None = None) -> "History":
         """With the next attempt open. `running`: its pod may start, so the clock of the whole does too."""
-        attempts = (*self.attempts, Attempt(number=self.number, job=job))[-KEPT:]
+        memory, cpus = (None, None) if given is None else (limit_of(given.resources), given.cpus)
+        attempts = (*self.attempts, Attempt(number=self.number, job=job, memory=memory, cpus=cpus))[-KEPT:]
         started = self.started_at or (rfc3339(now) if running else None)
         return replace(self, attempts=attempts, retry_at=None, started_at=started)
 

@@ -2,8 +2,12 @@
 
 from narwhal_operator.contract import naming
 from narwhal_operator.contract.common import PodTemplate, Resources
+from narwhal_operator.contract.order import TranscodeOrder
+from narwhal_operator.contract.transcode import TranscodingJobSpec
 from narwhal_operator.core import labels
 from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
+from narwhal_operator.core.memory import Allowance, Asked, allowance
+from narwhal_operator.core.placement import avoided
 from narwhal_operator.core.plan import CreateJob
 
 
@@ -11,16 +15,33 @@ def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspen
     """The Job of the next attempt. Where Kueue queues it, it is made suspended and Kueue lets it run."""
     queue = case.observed.resource.labels.get(labels.QUEUE)
     template = case.spec.template or PodTemplate()
+    given = allowance_of(case, rules)
     order = rules.order(case, case.head(case.history.number))
+    if isinstance(order, TranscodeOrder):
+        order = order.model_copy(update={"cpus": given.cpus})
     return CreateJob(
         name=case.job_name,
         order=order,
-        resources=merged(case.observed.policy.worker_of(order).resources, template.resources),
+        resources=given.resources,
         template=template,
         suspend=suspend or queue is not None,
         deadline=case.spec.active_deadline_seconds,
+        avoid=avoided(case.history.attempts),
         queue=queue,
     )
+
+
+def asked_of(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Asked:
+    """What the spec's template and the admin's defaults give a worker."""
+    worker, template = rules.worker(case.spec, case.observed.policy), case.spec.template
+    resources = merged(worker.resources, None if template is None else template.resources)
+    threaded = rules.spec is TranscodingJobSpec
+    return Asked(resources, worker.memory_ceiling, cpus(resources) if threaded else None, threaded)
+
+
+def allowance_of(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Allowance:
+    """What the next attempt gets of it."""
+    return allowance(case.history.attempts, asked_of(case, rules))
 
 
 def sweep_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> CreateJob:

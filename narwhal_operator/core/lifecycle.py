@@ -15,7 +15,7 @@ from narwhal_operator.core.announce import events_of, news_of
 from narwhal_operator.core.case import Case, Rules, SpecT, StatusT, fault_of, work_of
 from narwhal_operator.core.checks import judge
 from narwhal_operator.core.history import absorb, adopt, history_of, parse_status
-from narwhal_operator.core.jobs import work_job
+from narwhal_operator.core.jobs import allowance_of, work_job
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
 from narwhal_operator.core.plan import Action, CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer, SuspendJob
 from narwhal_operator.core.summary import State, Verdict, Want, conditions_of
@@ -71,7 +71,7 @@ def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     created = next((action for action in actions if isinstance(action, CreateJob)), None)
     history = case.history
     if created is not None:
-        history = history.begin(created.name, case.now, running=verdict.want is Want.RUNNING)
+        history = history.begin(created.name, case.now, verdict.want is Want.RUNNING, allowance_of(case, rules))
     final = verdict.state in _FINAL
     if final and labels.FINALIZER in case.observed.resource.finalizers:
         actions = (*actions, SetFinalizer(present=False))

@@ -18,6 +18,7 @@ class CreateJob:
     template: PodTemplate
     suspend: bool = False
     deadline: int | None = None  # seconds
+    avoid: tuple[str, ...] = ()  # nodes it should not run on where there are others
     queue: str | None = None  # Kueue's queue name
 
 

@@ -14,6 +14,7 @@ class WorkerPolicy:
     image: str = ""
     resources: Resources = field(default_factory=Resources)
     scratch: str = "50Gi"  # sizeLimit of the emptyDir: a bound, nothing is reserved
+    memory_ceiling: str = ""  # of the memory limit after attempts that were killed for want of it; empty: what is asked
 
 
 @dataclass(frozen=True, slots=True)

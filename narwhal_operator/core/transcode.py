@@ -18,7 +18,7 @@ from narwhal_operator.contract.transcode import (
     TranscodingJobSpec,
     TranscodingJobStatus,
 )
-from narwhal_operator.core import jobs, lifecycle
+from narwhal_operator.core import lifecycle
 from narwhal_operator.core.case import Case, Rules, s3_store, secret_of
 from narwhal_operator.core.observed import Json, Observed, Resource
 from narwhal_operator.core.plan import Plan
@@ -80,12 +80,9 @@ def _made(download: Resource | None) -> tuple[DownloadJobSpec, Artifact] | None:
 
 
 def _order(case: _Case, head: OrderHead) -> TranscodeOrder:
-    output, policy = case.spec.output, case.observed.policy
-    output_secret = secret_of(output.storage_ref, policy)
+    output_secret = secret_of(case.spec.output.storage_ref, case.observed.policy)
     secret, bucket, key, sha256 = _input(case)
     mount = o.OUTPUT_STORE if secret == output_secret else o.INPUT_STORE
-    template = case.spec.template
-    resources = jobs.merged(policy.transcode.resources, template.resources if template is not None else None)
     return TranscodeOrder(
         head=head,
         spec=case.spec,
@@ -93,7 +90,6 @@ def _order(case: _Case, head: OrderHead) -> TranscodeOrder:
         input_sha256=sha256,
         output_store=s3_store(o.OUTPUT_STORE, output_secret),
         keys=o.KEYS if case.spec.packaging.encryption is not None and head.task == "Run" else None,
-        cpus=jobs.cpus(resources),
     )
 
 
@@ -164,5 +160,6 @@ RULES: Rules[TranscodingJobSpec, TranscodingJobStatus] = Rules(
     status=TranscodingJobStatus,
     blocked=_blocked,
     order=_order,
+    worker=lambda _spec, policy: policy.transcode,
     facts=_facts,
 )

@@ -107,8 +107,16 @@ def _template(create: CreateJob, resource: Resource, policy: Policy, marks: dict
     spec |= template.model_dump(
         mode="json", by_alias=True, exclude_none=True, include={"node_selector", "tolerations", "priority_class_name"}
     )
+    if create.avoid:
+        spec["affinity"] = {"nodeAffinity": _elsewhere(create.avoid)}
     annotations = {labels.NAME: resource.key.name, labels.ORDER: text}
     return {"metadata": {"labels": marks, "annotations": annotations}, "spec": spec}
+
+
+def _elsewhere(nodes: tuple[str, ...]) -> Json:
+    """Any node but these, if there is one. By the node's name: its label kubernetes.io/hostname may be another."""
+    others = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
+    return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchFields": others}}]}
 
 
 def _container(create: CreateJob, image: str, pull_policy: str, mounts: list[Json]) -> Json:

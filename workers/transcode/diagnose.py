@@ -29,8 +29,9 @@ async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int],
     if _room(scratch) < FULL_BYTES:
         message = f"The scratch volume {scratch} has no room left; give the pods more ephemeral storage."
         return WorkError(Reason.SCRATCH_FULL, message, evidence=evidence)
-    if ended.killed_by == signal.SIGKILL:
-        message = "FFmpeg was killed, most likely for want of memory; raise spec.template.resources.limits.memory."
+    if ended.killed_by == signal.SIGKILL and ended.oom_kills != 0:
+        sure = "" if ended.oom_kills else ", most likely"
+        message = f"FFmpeg was killed{sure} for want of memory; raise spec.template.resources.limits.memory."
         return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
     for stream in streams:
         argv, reached = partial(_decode, given, stream), Reached()

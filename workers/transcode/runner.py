@@ -17,6 +17,7 @@ from typing import Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import limits
+from workers.transcode.cgroup import oom_kills
 from workers.transcode.progress import Block, Parser
 
 TICK_SECONDS: Final = 0.25
@@ -31,6 +32,7 @@ class Ended:
     tail: str
     last: Block | None
     stalled: bool = False
+    oom_kills: int | None = None  # of the kernel in this container meanwhile; None: nobody counts them
 
     @property
     def killed_by(self) -> int | None:
@@ -131,6 +133,7 @@ async def _attend(
     on_output: Callable[[bytes], None] | None,
 ) -> Ended:
     _limit(process.pid, bounds)
+    before = oom_kills()
     tail = bytearray()
     parser = Parser()
 
@@ -158,7 +161,9 @@ async def _attend(
         for drain in drains:
             drain.cancel()
         transport.close()
-    return Ended(await process.wait(), tail.decode("utf-8", "replace"), program.last, stalled)
+    after = oom_kills()
+    kills = None if before is None or after is None else after - before
+    return Ended(await process.wait(), tail.decode("utf-8", "replace"), program.last, stalled, kills)
 
 
 async def _watch(process: asyncio.subprocess.Process, bounds: Bounds, program: Program) -> bool:

@@ -14,8 +14,11 @@
 - {name: NARWHAL_PEER_DISCOVERY, value: {{ .Values.download.peerDiscovery | quote }}}
 - {name: NARWHAL_DOWNLOAD_RESOURCES, value: {{ toJson .Values.download.resources | quote }}}
 - {name: NARWHAL_DOWNLOAD_SCRATCH, value: {{ .Values.download.scratch | quote }}}
+- {name: NARWHAL_DOWNLOAD_MEMORY_CEILING, value: {{ .Values.download.memoryCeiling | quote }}}
 - {name: NARWHAL_TORRENT_RESOURCES, value: {{ toJson .Values.torrent.resources | quote }}}
 - {name: NARWHAL_TORRENT_SCRATCH, value: {{ .Values.torrent.scratch | quote }}}
+- {name: NARWHAL_TORRENT_MEMORY_CEILING, value: {{ .Values.torrent.memoryCeiling | quote }}}
 - {name: NARWHAL_TRANSCODE_RESOURCES, value: {{ toJson .Values.transcode.resources | quote }}}
 - {name: NARWHAL_TRANSCODE_SCRATCH, value: {{ .Values.transcode.scratch | quote }}}
+- {name: NARWHAL_TRANSCODE_MEMORY_CEILING, value: {{ .Values.transcode.memoryCeiling | quote }}}
 {{- end -}}

@@ -22,7 +22,7 @@ def status(*reasons: str | None, condition: str | None = None, **more: Any) -> J
 
 def test_an_attempt_is_counted_when_its_end_is_written() -> None:
     """Not before, and not again."""
-    labels = {"kind": "DownloadJob", "reason": "SourceStalled"}
+    labels = {"kind": "DownloadJob", "reason": "SourceStalled", "class": "Retry"}
     before = value("narwhal_attempts_total", **labels)
     running, ended, more = status(None), status("SourceStalled"), status("SourceStalled", None)
     for old, new in ((status(), running), (running, ended), (ended, ended), (ended, more), (more, None)):

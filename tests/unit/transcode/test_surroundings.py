@@ -2,14 +2,18 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.transcode.cgroup import oom_kills
 from workers.transcode.cpus import quota, threads
+from workers.transcode.diagnose import failure
 from workers.transcode.layout import VERSION, Layout, segment_index, segment_name
 from workers.transcode.probe import Walk, lines
+from workers.transcode.runner import Ended
 from workers.transcode.sample import chosen
 
 
@@ -25,6 +29,36 @@ def test_a_quota_is_read_from_the_cgroup(tmp_path: Path, text: str, expected: fl
 def test_no_cgroup_is_no_quota(tmp_path: Path) -> None:
     """A machine without one has all its CPUs."""
     assert quota(tmp_path / "none") == math.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("low 0\noom 3\noom_kill 2\noom_group_kill 0\n", 2),
+        ("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n", 1),
+        ("low 0\n", None),
+    ],
+    ids=["cgroup v2", "cgroup v1", "a kernel that does not count"],
+)
+def test_kills_for_want_of_memory_are_counted_by_the_cgroup(tmp_path: Path, text: str, expected: int | None) -> None:
+    """The first counter that can be read; None without one."""
+    (tmp_path / "counter").write_text(text)
+    assert oom_kills((tmp_path / "none", tmp_path / "counter")) == expected
+    assert oom_kills((tmp_path / "none",)) is None
+
+
+@pytest.mark.parametrize(
+    ("kills", "reason"),
+    [(1, "OutOfMemory"), (None, "OutOfMemory"), (0, "EncoderFailed")],
+    ids=["counted", "unknown", "none"],
+)
+async def test_a_killed_ffmpeg_is_out_of_memory_unless_the_kernel_says_no(
+    tmp_path: Path, kills: int | None, reason: str
+) -> None:
+    """SIGKILL alone is a strong hint; a counter that stood still is a proof of something else."""
+    unread: Any = None  # no stream of it is looked at
+    error = await failure(Ended(-9, "", None, oom_kills=kills), unread, [], tmp_path)
+    assert error.reason == reason
 
 
 @pytest.mark.parametrize(("cpus", "expected"), [(0.1, 1), (1, 2), (2, 3), (4, 6), (1000, 64)])
