@@ -16,7 +16,17 @@ import aiohttp
 from aiohttp import web
 
 Kind = Literal[
-    "none", "kill before", "kill after", "answer", "drop", "duplicate", "delay", "stall", "stale list", "gone watch"
+    "none",
+    "kill before",
+    "kill after",
+    "answer",
+    "outage",
+    "drop",
+    "duplicate",
+    "delay",
+    "stall",
+    "stale list",
+    "gone watch",
 ]
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 DELAY_SECONDS: Final = 1.5
@@ -33,6 +43,8 @@ class Fault:
     kind: Kind = "none"
     at: int = 0
     status: int = 0
+    seconds: float = 0.0
+    """Of an outage: how long no connection holds, from that write on, which is not carried out."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.at}{f' by {self.status}' if self.status else ''}"
@@ -59,6 +71,8 @@ class Proxy:
     _lists: dict[str, bytes] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)
     _stalled: bool = False
+    _back: float = 0.0
+    """When an outage is over, by the loop's clock."""
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -97,6 +111,8 @@ class Proxy:
         await asyncio.sleep(0.1)  # aiohttp's session does not wait for the ends of its TLS connections
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._away:
+            return _cut(request)
         if "watch" in request.query:
             return await self._watch(request)
         if request.method in WRITES and not request.path.endswith("/events"):
@@ -113,6 +129,9 @@ class Proxy:
         if now and self.fault.kind == "kill before":
             self._strike(self.writes[-1])
             return web.Response(status=500)
+        if now and self.fault.kind == "outage":
+            self.struck, self._back = self.writes[-1], self._loop.time() + self.fault.seconds
+            return _cut(request)
         if now and self.fault.kind == "answer":
             self.struck = self.writes[-1]
             return refusal(self.fault.status)
@@ -122,6 +141,10 @@ class Proxy:
         if now and self.fault.kind in {"kill after", "stale list"}:
             self._strike(f"{request.method} {request.path}")
         return web.Response(status=status, headers=headers, body=body)
+
+    @property
+    def _away(self) -> bool:
+        return self._loop.time() < self._back
 
     def _strike(self, what: str) -> None:
         self.struck = what
@@ -164,6 +187,8 @@ class Proxy:
     async def _seen(self, true: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The events as the operator is shown them."""
         async for line in true:
+            if self._away:
+                return
             self.events += 1
             kind = self.fault.kind if self.events == self.fault.at else "none"
             if kind in {"drop", "duplicate", "delay", "stall"}:
@@ -175,6 +200,13 @@ class Proxy:
                 yield line
             if kind == "duplicate":
                 yield line
+
+
+def _cut(request: web.Request) -> web.Response:
+    """The connection is gone before an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=503)
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -202,7 +202,7 @@ def _live_through(story: Story, operator: Operator, proxy: Proxy, wanted: Json |
     """Steps until the end; the seconds since the fault, or since the beginning."""
     story.begin()
     began, struck, still, last = time.monotonic(), False, 0, None
-    deadline = began + SECONDS
+    deadline = began + SECONDS + proxy.fault.seconds
     while time.monotonic() < deadline:
         operator.start()  # whatever has killed it: a pod is started again
         story.step()
@@ -215,7 +215,7 @@ def _live_through(story: Story, operator: Operator, proxy: Proxy, wanted: Json |
             break
         last = end
         time.sleep(STEP_SECONDS)
-    return time.monotonic() - began
+    return time.monotonic() - began - proxy.fault.seconds
 
 
 def _last_word(proxy: Proxy) -> bool:

@@ -14,6 +14,7 @@ from tests.chaos.story import Place, Told, tell
 
 STRIDE = 1 if os.environ.get("NARWHAL_CHAOS") == "full" else 3
 AT_ONCE = 4
+OUTAGE_SECONDS = 120.0 if STRIDE == 1 else 20.0
 RECOVERY_SECONDS = 30.0
 WRITES, EVENTS, WATCHES = 0, 1, 2
 
@@ -86,6 +87,12 @@ def test_killed_at_a_write(place: Place, calm: Told, kind: Kind) -> None:
 def test_a_write_is_answered_with_an_error(place: Place, calm: Told, status: int) -> None:
     """Once, and not carried out: it is made again, or what it was for comes about another way."""
     assert all_told(place, calm, [Fault("answer", at, status) for at in points(calm.counts[WRITES], status)]) == []
+
+
+def test_the_api_server_is_away(place: Place, calm: Told) -> None:
+    """No connection holds, from a write on, for longer than a Lease lasts; with NARWHAL_CHAOS=full for two minutes."""
+    faults = [Fault("outage", at, seconds=OUTAGE_SECONDS) for at in points(calm.counts[WRITES])[::4]]
+    assert all_told(place, calm, faults) == []
 
 
 @pytest.mark.parametrize("kind", ["drop", "duplicate", "delay"])
