@@ -30,9 +30,11 @@ SECONDS: Final = 300.0
 SETTLE: Final = 20.0
 """Seconds a new operator has to come to rest before it is measured."""
 WINDOW: Final = 60.0
-"""Seconds it is measured for; with RESYNC, one slow look at everything is among them."""
-RESYNC: Final = 60.0
-"""Seconds between the operator's slow looks: ten times as often as it comes, so that the window holds one."""
+"""Seconds it is measured for."""
+RESYNC: Final = 90.0
+"""Seconds between the operator's slow looks at everything: after SETTLE and one window without it, the next holds one."""
+USUAL_RESYNC: Final = 600.0
+"""Seconds between them as it comes."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 RUNS: Final = "runs"
 """The label of what runs."""
@@ -239,9 +241,16 @@ async def idle(kubeconfig: Path, operator: Operator, sizes: tuple[int, ...]) -> 
             there = size
             operator.start()  # in this thread: it ends with the thread that started it
             await asyncio.sleep(SETTLE)
-            found[size] = replace(await use(operator.pid, WINDOW), rss=peak_of(operator.pid))
+            found[size] = await at_rest(operator.pid)
             print(f"{size} ended: at most {found[size].rss / 1e6:.0f} MB, {found[size].cpu:.2%} of a core", flush=True)
     return found
+
+
+async def at_rest(pid: int) -> Use:
+    """What it takes with the slow look as often as it comes: seen without one, and then with one."""
+    without = await use(pid, WINDOW)
+    look = (await use(pid, WINDOW)).cpu - without.cpu
+    return Use(peak_of(pid), without.cpu + max(0.0, look) * WINDOW / USUAL_RESYNC)
 
 
 async def busy(kubeconfig: Path, operator: Operator, port: int, count: int) -> tuple[list[float], Use]:

@@ -65,6 +65,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.diffbase_storage = _NoDiff()
     settings.posting.enabled = False  # our Events have derived names and stable reasons
     settings.scanning.disabled = True  # our CRDs are there before kopf starts: no need to read CRDs and namespaces
+    # An event is enqueued at once; kopf's own wait for a next one holds ten thousand objects at a start: 100 MB.
+    settings.queueing.idle_timeout = 0.1
     settings.watching.server_timeout = 300  # seconds: a watch behind a load balancer may die in silence (kopf #957)
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10

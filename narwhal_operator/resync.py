@@ -7,7 +7,7 @@ import structlog
 
 from narwhal_operator.core import labels
 from narwhal_operator.hints import Hints
-from narwhal_operator.kube.client import Api, pages
+from narwhal_operator.kube.client import Api, each
 from narwhal_operator.kube.errors import ApiError
 from narwhal_operator.kube.paths import PLURALS, collection
 from narwhal_operator.queue import WorkQueue
@@ -51,10 +51,10 @@ class Resync:
         """One look at everything."""
         for namespace in self.namespaces or (None,):
             selector = {"labelSelector": f"{labels.UID},app.kubernetes.io/managed-by={labels.MANAGER}"}
-            for raw in await pages(self.api, collection("Job", namespace), selector):
+            async for raw in each(self.api, collection("Job", namespace), selector):
                 for key in self.hints.job(raw):
                     self.queue.add(key)
             for kind in PLURALS:
-                for raw in await pages(self.api, collection(kind, namespace), {}):
+                async for raw in each(self.api, collection(kind, namespace), {}):
                     for key, _ in self.hints.resource(raw | {"kind": kind}, again=True):
                         self.queue.add(key)
