@@ -39,11 +39,14 @@ def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     observed, policy = case.observed, case.observed.policy
     name = naming.sweep_name(observed.resource.key.name, observed.resource.uid)
     sweep = observed.job(name)
-    if case.now - (observed.resource.deleted_at or case.now) > timedelta(seconds=policy.sweep_timeout):
-        return _let_go(observed, f"it took longer than {policy.sweep_timeout:.0f} s", sweep)
+    bound = timedelta(seconds=policy.sweep_timeout)
+    workers = [job for job in observed.jobs if job.name != name]
     if observed.refusal is not None:
         return _let_go(observed, f"its Job was refused: {observed.refusal.message}")
-    workers = [job for job in observed.jobs if job.name != name]
+    if case.now - (observed.resource.deleted_at or case.now) > bound:
+        if not workers and (sweep is None or case.now - sweep.created_at < bound):
+            return _let_sweep(case, rules, sweep)
+        return _let_go(observed, f"it took longer than {policy.sweep_timeout:.0f} s", sweep)
     if workers:
         return Plan(tuple(DeleteJob(job.name, job.uid) for job in workers if not job.deleting), requeue_after=_POLL)
     if sweep is None:
@@ -53,6 +56,17 @@ def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     if sweep.complete:
         return Plan((SetFinalizer(present=False), DeleteJob(sweep.name, sweep.uid)))
     return Plan(requeue_after=_POLL)
+
+
+def _let_sweep(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], sweep: Job | None) -> Plan:
+    """The operator was away for longer than the bound: a sweep is begun all the same, and nobody waits for it.
+
+    Its Job has no owner, a deadline and a time to live: it needs neither the resource nor the operator.
+    """
+    key = case.observed.resource.key
+    message = f"The sweep of the store began late; this {key.kind} goes without waiting for it."
+    actions = () if sweep is not None else (sweep_job(case, rules),)
+    return Plan((*actions, SetFinalizer(present=False)), events=(Event("Warning", "SweepLate", message),))
 
 
 def _let_go(observed: Observed, why: str, sweep: Job | None = None) -> Plan:

@@ -4,6 +4,7 @@ The method is Sieve's: the operator is killed before or after a write, or is sho
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 import threading
@@ -180,8 +181,9 @@ class Proxy:
         ) as answer:
             stream = web.StreamResponse(status=answer.status, headers=kept(answer.headers))
             await stream.prepare(request)
-            async for line in self._seen(lines(answer.content)):
-                await stream.write(line)
+            with contextlib.suppress(ConnectionResetError):  # the operator is gone
+                async for line in self._seen(lines(answer.content)):
+                    await stream.write(line)
         return stream
 
     async def _seen(self, true: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

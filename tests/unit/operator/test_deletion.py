@@ -48,7 +48,9 @@ ROWS = {
     "a failed sweep lets it go with a warning": Row(
         going(b.job(SWEEP, failed="BackoffLimitExceeded")), (OFF, gone(SWEEP)), "its Job failed: BackoffLimitExceeded"
     ),
-    "past the bound it is let go whatever runs": Row(going(b.job(SWEEP), since=121), (OFF, gone(SWEEP)), "120 s"),
+    "past the bound it is let go whatever runs": Row(
+        going(b.job(SWEEP, created_at=b.NOW - timedelta(seconds=121)), since=122), (OFF, gone(SWEEP)), "120 s"
+    ),
     "a worker that never ends does not hold it past the bound": Row(going(b.job(JOB), since=121), (OFF,), "120 s"),
     "in a namespace that is going it is let go at once": Row(going(refusal=TERMINATING), (OFF,), "being terminated"),
     "a spec nobody understands any more is let go": Row(going(spec={"x": 1}), (OFF,), "its spec is not understood"),
@@ -70,6 +72,17 @@ def test_the_sweep_is_a_job_that_nobody_owns() -> None:
     (create,) = download.decide(going(), b.NOW).actions
     assert isinstance(create, CreateJob)
     assert (create.name, create.order.head.task, create.deadline) == (SWEEP, "Sweep", 120)
+
+
+def test_a_sweep_that_begins_late_is_begun_and_not_waited_for() -> None:
+    """The operator was away past the bound: what was left in the store is swept, and the resource goes at once."""
+    plan = download.decide(going(since=121), b.NOW)
+    create, off = plan.actions
+    assert isinstance(create, CreateJob)
+    assert (create.name, off) == (SWEEP, OFF)
+    assert [event.reason for event in plan.events] == ["SweepLate"]
+    killed_between = download.decide(going(b.job(SWEEP), since=125), b.NOW)
+    assert killed_between.actions == (OFF,)
 
 
 def test_without_our_finalizer_nothing_is_done() -> None:
