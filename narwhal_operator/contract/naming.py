@@ -49,6 +49,11 @@ def sweep_name(name: str, uid: str) -> str:
     return bounded(name, f"{digest_of([uid, 'sweep'], 8)}-sweep")
 
 
+def late_sweep_name(name: str, uid: str, since: str) -> str:
+    """The name of the Job that sweeps the store of versions that are superseded since then."""
+    return bounded(name, f"{digest_of([uid, 'sweep', since], 8)}-sweep")
+
+
 def child_name(library: str, item: str) -> str:
     """The name of the DownloadJob and of the TranscodingJob of a title."""
     whole = f"{library}-{item}"

@@ -11,6 +11,7 @@ from narwhal_operator.contract.base import (
     ObjectKey,
     Rule,
     Span,
+    Timestamp,
     immutable,
     lasting,
 )
@@ -108,7 +109,7 @@ class TranscodeOptions(Suspendable):
     version_grace_period: Annotated[Span, lasting("0s", "720h")] = Field(
         "6h",
         description="How long a version that another one took the place of stays at least, for who is watching it;"
-        " absent means 6h. Then, at the next run, it goes unless keepVersions keeps it.",
+        " absent means 6h. Then it is swept away, unless keepVersions keeps it.",
     )
     parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
 
@@ -263,6 +264,10 @@ class TranscodeResult(Contract):
     objects: int = Field(ge=0, description="Objects of this version.")
     duration_seconds: float = Field(ge=0, description="Duration in seconds.")
     engine: str = Field(max_length=128, description="Versions that made it, such as ffmpeg 5.1.9.")
+    superseded_at: Timestamp | None = Field(
+        None,
+        description="Since when an older version waits for the end of its grace period; gone once it is swept away.",
+    )
     verification: VerificationSummary = Field(description="What the verification found.")
 
 

@@ -44,12 +44,12 @@ def allowance_of(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Al
     return allowance(case.history.attempts, asked_of(case, rules))
 
 
-def sweep_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> CreateJob:
-    """The Job that removes what unfinished attempts left in the store."""
+def sweep_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], name: str | None = None) -> CreateJob:
+    """The Job that removes what unfinished attempts left in the store, and versions past their time."""
     policy, key = case.observed.policy, case.observed.resource.key
     template, order = case.spec.template or PodTemplate(), rules.order(case, case.head())
     return CreateJob(
-        name=naming.sweep_name(key.name, case.observed.resource.uid),
+        name=name or naming.sweep_name(key.name, case.observed.resource.uid),
         order=order,
         resources=merged(policy.worker_of(order).resources, None),
         template=template.model_copy(update={"resources": None, "labels": None}),

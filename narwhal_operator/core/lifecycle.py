@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from narwhal_operator.contract import conditions as c
 from narwhal_operator.contract import naming
 from narwhal_operator.contract.outcome import Reason
-from narwhal_operator.core import deletion, labels
+from narwhal_operator.core import aftermath, deletion, labels
 from narwhal_operator.core.announce import events_of, news_of
 from narwhal_operator.core.case import Case, Rules, SpecT, StatusT, fault_of, work_of
 from narwhal_operator.core.checks import judge
@@ -38,7 +38,8 @@ def decide(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT]) -> P
         return _unrunnable(observed, now, rules, verdict, naming.work_digest(resource.spec))
     digest = work_of(spec)
     if is_final(resource, digest):
-        return _rest(observed, now, spec.ttl_seconds_after_finished)
+        rest = _rest(observed, now, spec.ttl_seconds_after_finished)
+        return aftermath.with_sweep(rest, observed, now, spec, rules)
     return _run(_case(observed, now, rules, spec, digest), rules)
 
 
@@ -143,7 +144,7 @@ def _unrunnable(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT],
 def _rest(observed: Observed, now: datetime, ttl: int | None) -> Plan:
     """Complete or Failed: nothing runs any more, and after its time to live the resource goes."""
     resource = observed.resource
-    actions = _stops(observed.jobs)
+    actions = _stops(tuple(job for job in observed.jobs if job.attempt))  # not a sweep
     if labels.FINALIZER in resource.finalizers:
         actions = (*actions, SetFinalizer(present=False))
     finished = moment_of(resource.status.get("finishedAt"))

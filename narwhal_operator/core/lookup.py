@@ -9,7 +9,7 @@ from narwhal_operator.contract.download import DownloadJobSpec
 from narwhal_operator.contract.library import KIND as LIBRARY
 from narwhal_operator.contract.transcode import KIND as TRANSCODE
 from narwhal_operator.contract.transcode import TranscodingJobSpec
-from narwhal_operator.core import labels
+from narwhal_operator.core import aftermath, labels
 from narwhal_operator.core.case import work_of
 from narwhal_operator.core.lifecycle import is_final
 from narwhal_operator.core.observed import Json, Resource
@@ -35,6 +35,8 @@ def lookup_of(resource: Resource, hinted: frozenset[str]) -> Lookup:
     jobs = set(hinted)
     if last.get("job"):
         jobs.add(last["job"])
+    if late := aftermath.sweep_name(resource):
+        jobs.add(late)
     if resource.deleted_at is not None:
         jobs.add(naming.sweep_name(resource.key.name, resource.uid))
     opened = last.get("job") if last.get("reason") is None else None
@@ -54,6 +56,8 @@ def settled(resource: Resource) -> bool:
         spec = model.from_wire(resource.spec)
     except ValidationError:
         return is_final(resource, naming.work_digest(resource.spec))
+    if aftermath.superseded_at(resource) is not None:
+        return False
     return spec.ttl_seconds_after_finished is None and is_final(resource, work_of(spec))
 
 

@@ -23,7 +23,7 @@ from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
-from workers.transcode.versions import Rack, Record, expired
+from workers.transcode.versions import Rack, Record, expired, pending
 
 
 async def claim(shelf: Shelf, head: OrderHead) -> None:
@@ -108,9 +108,8 @@ def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
 
     For a thread of its own. A version without order.json is not known to be ours and stays.
     """
-    spec, rack = order.spec, Rack.of(store, order.spec.output)
-    grace = timedelta(seconds=seconds_of(spec.version_grace_period))
-    found = expired(rack.versions(), spec.keep_versions, grace, datetime.now(UTC))
+    rack, grace = Rack.of(store, order.spec.output), _grace(order)
+    found = expired(rack.versions(), order.spec.keep_versions, grace, datetime.now(UTC))
     gone = [version for version in found if rack.owner(version) == order.head.uid]
     for version in gone:
         # Whose it is goes last: killed in between, the next sweep still knows that the rest is ours.
@@ -120,15 +119,31 @@ def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
     return sum(len(version.keys) for version in gone)
 
 
-async def tidy(shelf: Shelf, order: TranscodeOrder) -> None:
-    """Sweeps after a version was published. What cannot be removed now is the next run's to remove: no reason to fail."""
+def waiting(store: ObjectStore, order: TranscodeOrder) -> datetime | None:
+    """When the last of this resource's versions whose grace still runs was superseded; None where none waits."""
+    rack = Rack.of(store, order.spec.output)
+    found = pending(rack.versions(), order.spec.keep_versions, _grace(order), datetime.now(UTC))
+    return max((since for version, since in found if rack.owner(version) == order.head.uid), default=None)
+
+
+def _grace(order: TranscodeOrder) -> timedelta:
+    return timedelta(seconds=seconds_of(order.spec.version_grace_period))
+
+
+async def tidy(shelf: Shelf, order: TranscodeOrder, result: TranscodeResult) -> TranscodeResult:
+    """Sweeps after a version was published; the result says since when another one waits for its end.
+
+    What cannot be removed now is the next run's to remove: no reason to fail.
+    """
     try:
         count = await shelf.call(sweep, shelf.store, order)
+        since = await shelf.call(waiting, shelf.store, order)
     except WorkError as error:
         log("warning", "older versions were not removed", reason=error.reason.value, message=error.message)
-        return
+        return result
     if count:
         log("info", "removed older versions", objects=count)
+    return result.model_copy(update={"superseded_at": since.isoformat(timespec="seconds") if since else None})
 
 
 def measured(title: Title, quality: Quality | None = None) -> TranscodePlan:

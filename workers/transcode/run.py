@@ -78,8 +78,8 @@ class Transcode:
         shelf = await self._shelf(info, engine)
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
-            await publish.tidy(shelf, self.order)
-            return Result("All was done by an earlier run.", plan=done.plan, result=done.result)
+            result = await publish.tidy(shelf, self.order, done.result)
+            return Result("All was done by an earlier run.", plan=done.plan, result=result)
         given = await self._fetch(source)
         with given.file:
             await self._check_digest(given, info)
@@ -202,7 +202,7 @@ class Transcode:
         await publish.publish(shelf, pointers)
         plan = publish.measured(title, self.order.spec.quality)
         result = await publish.record(shelf, plan, pointers, engine, summary)
-        await publish.tidy(shelf, self.order)
+        result = await publish.tidy(shelf, self.order, result)
         done = self.context.current.transcode
         self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)
         faults = "; ".join(title.plan.faults)

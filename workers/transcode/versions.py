@@ -58,6 +58,14 @@ def superseded(version: Version, versions: Iterable[Version]) -> datetime | None
     return min(later, default=None)
 
 
+def pending(versions: Sequence[Version], keep: int, grace: timedelta, now: datetime) -> list[tuple[Version, datetime]]:
+    """The versions whose grace still runs and that go when it is over, and since when each is superseded."""
+    over = expired(versions, keep, grace, now)
+    later = [version for version in expired(versions, keep, timedelta(), now) if version not in over]
+    found = [(version, superseded(version, versions) or version.verified) for version in later]
+    return [(version, since) for version, since in found if since is not None]
+
+
 def expired(versions: Sequence[Version], keep: int, grace: timedelta, now: datetime) -> list[Version]:
     """The versions that may go: unfinished ones, and of the superseded those beyond `keep` whose grace has passed.
 

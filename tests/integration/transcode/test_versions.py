@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,6 +156,25 @@ def test_older_versions_go_at_the_run_after_their_grace(published: Studio) -> No
     assert foreign.name in left
     assert published.run(published.order(task="Sweep", spec={**AT_ONCE, "keepVersions": 0})).reason is Reason.COMPLETED
     assert len(versions(published)) == 2
+    assert_plays(published.output / "master.m3u8", FRAMES)
+
+
+def test_a_version_that_waits_for_its_end_is_told_and_goes_by_a_sweep_alone(published: Studio) -> None:
+    """The result says since when; the sweep of an order whose grace is over removes it without another run."""
+    again = published.run(published.order(spec={"keepVersions": 0}, attempt=2)).result
+    assert again is not None
+    assert again.result is not None
+    assert again.result.superseded_at is None
+    ended = published.run(published.order(spec={**OTHER, "keepVersions": 0}, attempt=3))
+    assert ended.result is not None
+    assert ended.result.result is not None
+    since = ended.result.result.superseded_at
+    assert since is not None
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(since)) < timedelta(minutes=2)
+    assert len(versions(published)) == 2
+    swept = published.run(published.order(task="Sweep", spec={**OTHER, **AT_ONCE, "keepVersions": 0}))
+    assert swept.reason is Reason.COMPLETED
+    assert len(versions(published)) == 1
     assert_plays(published.output / "master.m3u8", FRAMES)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.transcode.versions import Version, expired, superseded
+from workers.transcode.versions import Version, expired, pending, superseded
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GRACE = timedelta(hours=6)
@@ -40,6 +40,16 @@ def test_a_version_goes_when_its_time_is_over(versions: list[Version], keep: int
     """Never one that a pointer names; never one that somebody may still watch; no more than are to be kept."""
     found = expired(versions, keep, GRACE, NOON + timedelta(hours=hours))
     assert sorted(one.name for one in found) == list(gone)
+
+
+def test_what_waits_for_the_end_of_its_grace_is_known_with_its_time() -> None:
+    """Of three, with none to keep: the oldest is past its grace, the middle one waits since the last was published."""
+    rack = [version("a", 0), version("b", 1), version("c", 9, named=True)]
+    assert [(one.name, since) for one, since in pending(rack, 0, GRACE, NOON + timedelta(hours=10))] == [
+        ("b", NOON + timedelta(hours=9))
+    ]
+    assert pending(rack, 2, GRACE, NOON + timedelta(hours=10)) == []
+    assert pending(rack, 0, GRACE, NOON + timedelta(hours=15)) == []
 
 
 def test_two_versions_of_one_second_have_an_order() -> None:
