@@ -43,12 +43,13 @@ def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     workers = [job for job in observed.jobs if job.name != name]
     if observed.refusal is not None:
         return _let_go(observed, f"its Job was refused: {observed.refusal.message}")
-    if case.now - (observed.resource.deleted_at or case.now) > bound:
-        if not workers and (sweep is None or case.now - sweep.created_at < bound):
+    running = [job for job in workers if not job.deleting]
+    if not running and case.now - (observed.resource.deleted_at or case.now) > bound:
+        if sweep is None or case.now - sweep.created_at < bound:
             return _let_sweep(case, rules, sweep)
         return _let_go(observed, f"it took longer than {policy.sweep_timeout:.0f} s", sweep)
     if workers:
-        return Plan(tuple(DeleteJob(job.name, job.uid) for job in workers if not job.deleting), requeue_after=_POLL)
+        return Plan(tuple(DeleteJob(job.name, job.uid) for job in running), requeue_after=_POLL)
     if sweep is None:
         return Plan((sweep_job(case, rules),), requeue_after=_POLL)
     if sweep.failed is not None:
@@ -59,7 +60,8 @@ def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
 
 
 def _let_sweep(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], sweep: Job | None) -> Plan:
-    """The operator was away for longer than the bound: a sweep is begun all the same, and nobody waits for it.
+    """The operator was away for longer than the bound, or a worker does not end: a sweep is begun all the same, and
+    nobody waits for it. What a worker on a lost node still writes it may miss.
 
     Its Job has no owner, a deadline and a time to live: it needs neither the resource nor the operator.
     """

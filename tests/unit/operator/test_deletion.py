@@ -51,7 +51,7 @@ ROWS = {
     "past the bound it is let go whatever runs": Row(
         going(b.job(SWEEP, created_at=b.NOW - timedelta(seconds=121)), since=122), (OFF, gone(SWEEP)), "120 s"
     ),
-    "a worker that never ends does not hold it past the bound": Row(going(b.job(JOB), since=121), (OFF,), "120 s"),
+    "past the bound its worker is stopped all the same": Row(going(b.job(JOB), since=121), (gone(JOB),)),
     "in a namespace that is going it is let go at once": Row(going(refusal=TERMINATING), (OFF,), "being terminated"),
     "a spec nobody understands any more is let go": Row(going(spec={"x": 1}), (OFF,), "its spec is not understood"),
 }
@@ -74,9 +74,10 @@ def test_the_sweep_is_a_job_that_nobody_owns() -> None:
     assert (create.name, create.order.head.task, create.deadline) == (SWEEP, "Sweep", 120)
 
 
-def test_a_sweep_that_begins_late_is_begun_and_not_waited_for() -> None:
+@pytest.mark.parametrize("jobs", [(), (b.job(JOB, deleting=True),)], ids=["no worker", "a worker that does not end"])
+def test_a_sweep_that_begins_late_is_begun_and_not_waited_for(jobs: tuple[Job, ...]) -> None:
     """The operator was away past the bound: what was left in the store is swept, and the resource goes at once."""
-    plan = download.decide(going(since=121), b.NOW)
+    plan = download.decide(going(*jobs, since=121), b.NOW)
     create, off = plan.actions
     assert isinstance(create, CreateJob)
     assert (create.name, off) == (SWEEP, OFF)
