@@ -30,6 +30,8 @@ class Kind:
     note: str = ""
     """Words that the plan's notes have."""
     sound: bool = True
+    pictures: bool = True
+    """Whether there is video; frames and rate are those of packets of sound otherwise."""
     size: tuple[int, int] = (160, 90)
     """Of the top rung."""
     spec: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +140,11 @@ def rungs(codec: str) -> dict[str, Any]:
     return {"renditions": [{**rendition, "codec": codec} for rendition in RUNGS["renditions"]]}
 
 
+ALONE: Final = [
+    kind("sound-flac", 150, tone(), ("-c:a", "flac"), rate="375/8", file="in.flac", pictures=False, note="no video"),
+    kind("sound-mp3-to-opus", 162, tone(), ("-c:a", "libmp3lame"), rate="50", file="in.mp3", pictures=False, spec={"audio": {"codec": "opus", "bitrates": ["96k", "32k"]}}),
+]  # fmt: skip
+"""Sound alone."""
 WISHES: Final = [
     kind("to-hevc", 80, BOTH, spec={"ladder": rungs("hevc")}, unplayed=NO_HEVC),
     kind("to-av1", 80, BOTH, spec={"ladder": rungs("av1")}),
@@ -149,4 +156,4 @@ WISHES: Final = [
     kind("with-subtitles", 80, picture(), tone(), ("-i", "{subtitles}"), X264, LONG_SOUND, ("-c:s", "srt", "-metadata:s:s:0", "language=eng"), file="in.mkv", spec={"subtitles": {"mode": "WebVTT"}}),
 ]  # fmt: skip
 """What is asked for besides the ladder and the manifests."""
-KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS, *WISHES]
+KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS, *ALONE, *WISHES]

@@ -48,7 +48,7 @@ const players = {
         hls.attachMedia(video);
         await Promise.race([parsed, pause(SECONDS * 1000).then(() => { throw new Error(`no levels: ${errors}`); })]);
         hls.loadLevel = 0;
-        return hls.levels.map((level) => [level.width, level.height]);
+        return hls.levels.map((level) => (level.width ? [level.width, level.height] : [level.bitrate, 0])); // sound alone
       },
       folder: (number) => new URL(".", hls.levels[number].url[0]).href,
       level(number) { hls.currentLevel = number; },
@@ -68,7 +68,9 @@ const players = {
       },
       debug: { logLevel: 0 },
     });
-    const list = () => [...dash.getRepresentationsByType("video")];
+    const all = (kind) => [...(dash.getRepresentationsByType(kind) || [])];
+    const kind = () => (all("video").length ? "video" : "audio");
+    const list = () => all(kind());
     for (const name of ["error", "playbackError"])
       dash.on(name, (event) => errors.push(`${name} ${JSON.stringify(event.error || event.message || "")}`));
     return {
@@ -76,10 +78,10 @@ const players = {
         const ready = new Promise((resolve) => dash.on("streamInitialized", resolve));
         dash.initialize(video, job.url, false);
         await Promise.race([ready, pause(SECONDS * 1000).then(() => { throw new Error(`no streams: ${errors}`); })]);
-        return list().map((level) => [level.width, level.height]);
+        return list().map((level) => (level.width ? [level.width, level.height] : [level.bandwidth, 0]));
       },
-      folder: (number) => `/${list()[number].id}/`,
-      level(number) { dash.setRepresentationForTypeByIndex("video", number, true); },
+      folder: (number) => `/${kind() === "video" ? list()[number].id : list()[number].id.replace("-", "/")}/`,
+      level(number) { dash.setRepresentationForTypeByIndex(kind(), number, true); },
       tracks: () => dash.getTracksFor("audio").map((track) => [track.id, track.lang]),
       track(number) { dash.setCurrentTrack(dash.getTracksFor("audio")[number]); },
       close() { dash.destroy(); },
@@ -165,7 +167,7 @@ async function play(job) {
     await until(`level ${number}`, () => settled(player.folder(number)) || video.error, state);
     video.currentTime = middle + job.frame / 4; // Chromium goes on with the pictures it has, of the level before
     await until("seeked again", () => !video.seeking || video.error, state);
-    report.plays.push(await through(video, job, middle, 1));
+    report.plays.push(await through(video, job, middle, Math.min(job.frames, 1)));
   }
   player.close();
   video.remove();

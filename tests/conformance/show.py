@@ -68,7 +68,7 @@ class Stage:
         browser, url = await asyncio.wrap_future(self.ready)
         manifest = f"{url}/packages/{kind.name}/store/media/out/{PLAYERS[player]}"
         job = {"player": player, "url": manifest, "seconds": kind.seconds, "frame": float(1 / kind.rate)}
-        job |= {"frames": kind.frames, "rate": 4 if kind.seconds < FAST_SECONDS else 16}
+        job |= {"frames": kind.frames if kind.pictures else 0, "rate": 4 if kind.seconds < FAST_SECONDS else 16}
         async with self.pages:
             try:
                 found = await self._page(browser, url, job)

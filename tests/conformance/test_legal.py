@@ -33,7 +33,7 @@ def test_ffmpeg_decodes_every_frame(theatre: Show, kind: Kind) -> None:
         streams = read(package.studio.output / manifest, rungs, tracks)
         videos = [stream for stream in streams if stream.kind == "video"]
         assert len(videos) == rungs
-        assert kind.size in {video.size for video in videos}
+        assert (kind.size in {video.size for video in videos}) == kind.pictures
         for video in videos:
             assert_even(kind, video)
         audios = [stream for stream in streams if stream.kind == "audio"]
@@ -43,7 +43,7 @@ def test_ffmpeg_decodes_every_frame(theatre: Show, kind: Kind) -> None:
             length = Fraction(audio.samples, 48_000)
             # No encoder makes less than two packets.
             assert abs(length - kind.frames / kind.rate) <= max(PACKET, 2 * PACKET - kind.frames / kind.rate)
-            assert abs(audio.start - videos[0].start) < 1 / kind.rate
+            assert abs(audio.start - (videos[0].start if videos else 0)) < 1 / kind.rate
 
 
 def assert_even(kind: Kind, video: Stream) -> None:
@@ -57,7 +57,7 @@ def shape(package: Package) -> tuple[int, int]:
     """Rungs and audio tracks of what was published."""
     plan = package.ended.report.plan
     assert plan is not None
-    return len(plan.rungs), plan.audio_tracks
+    return len(plan.rungs), plan.audio_tracks if plan.rungs else len(plan.audio)
 
 
 PLAYS = [
@@ -74,14 +74,14 @@ def test_a_browser_plays_it_to_the_end(theatre: Show, kind: Kind, player: str) -
     rungs, tracks = shape(theatre.package(kind))
     seen = theatre.played(kind, player)
     assert seen["errors"] == []
-    assert len({tuple(level) for level in seen["levels"]}) == rungs
+    assert len({tuple(level) for level in seen["levels"]}) == (rungs or tracks)
     assert len(seen["plays"]) == len(seen["levels"])  # HLS has a variant for each group of audio
-    assert seen["plays"][0]["frames"] >= kind.frames
+    assert seen["plays"][0]["frames"] >= (kind.frames if kind.pictures else 0)
     for play, level in zip(seen["plays"], seen["levels"], strict=True):
-        assert play["size"] == level
+        assert play["size"] == (level if kind.pictures else [0, 0])
         assert play["time"] == pytest.approx(kind.seconds, abs=float(max(1 / kind.rate, 2 * PACKET)))
         assert play["stalls"] == []
-        assert play["spread"] > SPREAD, "nothing is to be seen"
+        assert (play["spread"] > SPREAD) == kind.pictures, "nothing is to be seen"
         assert (play["audioBytes"] > 0) == (tracks > 0)
     buffered = seen["plays"][0]["ranges"]
     assert len(buffered) == 1, "there is a hole in the buffer"

@@ -19,7 +19,7 @@ from workers.transcode.colour import HDR, Mastering
 from workers.transcode.damage import Span
 from workers.transcode.examine import admit
 from workers.transcode.media import MediaInfo, Video, mastering, parse
-from workers.transcode.scan import Scanner
+from workers.transcode.scan import Scan, Scanner
 from workers.transcode.sniff import Sniff, sniff
 from workers.transcode.tasks import stop
 
@@ -224,9 +224,14 @@ class Walk:
     def spans(self, info: MediaInfo) -> dict[int, Span]:
         """When the packets that are shown begin and end, of each stream."""
         found = {stream: scanner.result() for stream, scanner in self.scanners.items()}
-        bases = info.time_bases
+        bases, sounds = info.time_bases, {track.index for track in info.audio}
+
+        def end(stream: int, scan: Scan) -> int:
+            # A short last packet of sound is what is left, not how a container counts.
+            return self.ends[stream] if stream in sounds else scan.end
+
         return {
-            stream: Span(scan.first * bases[stream], scan.end * bases[stream])
+            stream: Span(scan.first * bases[stream], end(stream, scan) * bases[stream])
             for stream, scan in found.items()
             if scan is not None and stream in bases
         }
