@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from narwhal_operator import handlers, health, logs, metrics
+from narwhal_operator.admission import Admission
 from narwhal_operator.core.lease import Terms
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import Api, Client, configuration
@@ -29,7 +30,8 @@ async def run(settings: Settings) -> None:
     client = Client(await configuration(settings.concurrency * 2))
     queue, hints = WorkQueue(), Hints()
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
-    resync = Resync(client, queue, hints, settings.namespaces, settings.resync_period)
+    admission = Admission(settings.limits(), queue)
+    resync = Resync(client, queue, hints, settings.namespaces, settings.resync_period, admission)
     lead = Lead()
 
     def ready() -> bool:
@@ -37,7 +39,7 @@ async def run(settings: Settings) -> None:
 
     try:
         async with health.serve(settings.listen_host, settings.listen_port, ready, lambda: queue.longest):
-            await lead.work(_lease(settings, client), lambda: _work(settings, client, queue, hints, resync))
+            await lead.work(_lease(settings, client), lambda: _work(settings, client, admission, hints, resync))
     finally:
         await client.close()
 
@@ -49,12 +51,13 @@ def _lease(settings: Settings, api: Api) -> Lease | None:
     return Lease(api, settings.lease_namespace, settings.lease_name, terms, lambda: datetime.now(UTC))
 
 
-async def _work(settings: Settings, api: Api, queue: WorkQueue, hints: Hints, resync: Resync) -> None:
+async def _work(settings: Settings, api: Api, admission: Admission, hints: Hints, resync: Resync) -> None:
     """All that an operator does, until one part of it ends."""
+    queue = resync.queue
     await resync.first()
     progress = Progress(queue, settings.progress_port)
     memory = Memory(hints.jobs, progress.report)
-    reconciler = Reconciler(api, queue, settings.policy(), memory, lambda: datetime.now(UTC), progress.seen)
+    reconciler = Reconciler(api, queue, settings.policy(), memory, lambda: datetime.now(UTC), admission, progress.seen)
     tasks = [
         *(asyncio.create_task(work(queue, reconciler.handle)) for _ in range(settings.concurrency)),
         asyncio.create_task(progress.run()),

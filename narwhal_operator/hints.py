@@ -100,6 +100,5 @@ def _stand(resource: Resource) -> tuple[object, ...]:
 
 def _owner(raw: Json) -> Key | None:
     """The resource a child belongs to, by the marks all our children carry."""
-    meta = raw["metadata"]
-    kind, name = (meta.get("labels") or {}).get(labels.KIND), (meta.get("annotations") or {}).get(labels.NAME)
-    return Key(kind, meta["namespace"], name) if kind and name else None
+    owner = labels.owner_of(raw)
+    return None if owner is None else Key(*owner)

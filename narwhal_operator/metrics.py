@@ -40,6 +40,12 @@ REFETCHED: Final = Counter(
 JOBS_CREATED: Final = Counter("narwhal_jobs_created_total", "Jobs created.", ("kind",), registry=REGISTRY)
 LEADING: Final = Gauge("narwhal_leading", "1 while this operator acts, 0 while it waits.", registry=REGISTRY)
 QUEUE_DEPTH: Final = Gauge("narwhal_queue_depth", "Resources that wait for a pass.", registry=REGISTRY)
+RUNNING: Final = Gauge(
+    "narwhal_running_resources", "Resources that have a place, where there are limits.", registry=REGISTRY
+)
+WAITING: Final = Gauge(
+    "narwhal_waiting_resources", "Resources that wait for a place, where there are limits.", registry=REGISTRY
+)
 FOLLOWED: Final = Gauge("narwhal_followed_pods", "Running worker pods whose progress is pulled.", registry=REGISTRY)
 EVENTS_UNSENT: Final = Counter(
     "narwhal_events_unsent_total", "Kubernetes Events that could not be posted.", registry=REGISTRY

@@ -8,7 +8,7 @@ from time import monotonic
 import structlog
 
 from narwhal_operator import metrics, tally
-from narwhal_operator.core.decide import DECIDE
+from narwhal_operator.admission import Admission
 from narwhal_operator.core.observed import Key, Observed
 from narwhal_operator.core.plan import CreateJob, Plan
 from narwhal_operator.core.policy import Policy
@@ -37,6 +37,7 @@ class Reconciler:
     policy: Policy
     memory: Memory
     clock: Callable[[], datetime]
+    admission: Admission
     seen: Callable[[Observed | None, Key], None] = lambda _observed, _key: None  # whoever follows what passes see
     _written: dict[Key, set[str]] = field(default_factory=dict)
     _untold: dict[Key, float] = field(default_factory=dict)  # until when words may wait, by the monotonic clock
@@ -75,16 +76,16 @@ class Reconciler:
             self._written.pop(key, None)
             self._untold.pop(key, None)
             self.queue.schedule(key, None)
+            self.admission.gone(key)
             return
-        decide = DECIDE[key.kind]
-        plan = decide(observed, now)
+        plan = self.admission.decided(observed, now)
         execution = Execution(self.api, observed, now)
         self._written[key] = execution.written
         try:
             await execution.act(plan)
         except Refused as error:
             execution.observed = replace(execution.observed, refusal=error.refusal)
-            plan = decide(execution.observed, now)
+            plan = self.admission.decided(execution.observed, now)
             await execution.act(plan)
         _note_actions(key, plan)
         if plan.actions and len(self.queue) > _BURST and key not in self._untold:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from narwhal_operator.admission import Admission
 from narwhal_operator.core import labels
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import Api, each
@@ -26,6 +27,7 @@ class Resync:
     hints: Hints
     namespaces: tuple[str, ...]  # empty: all
     period: float  # seconds
+    admission: Admission | None = None  # told of the first look
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def first(self) -> None:
@@ -49,12 +51,19 @@ class Resync:
 
     async def once(self) -> None:
         """One look at everything."""
+        told = None if self.ready.is_set() else self.admission
         for namespace in self.namespaces or (None,):
             selector = {"labelSelector": f"{labels.UID},app.kubernetes.io/managed-by={labels.MANAGER}"}
             async for raw in each(self.api, collection("Job", namespace), selector):
+                if told is not None:
+                    told.recall_job(raw)
                 for key in self.hints.job(raw):
                     self.queue.add(key)
             for kind in PLURALS:
                 async for raw in each(self.api, collection(kind, namespace), {}):
+                    if told is not None:
+                        told.recall(raw | {"kind": kind})
                     for key, _ in self.hints.resource(raw | {"kind": kind}, again=True):
                         self.queue.add(key)
+        if told is not None:
+            told.recalled()

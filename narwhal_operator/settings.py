@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from narwhal_operator.contract import sources
 from narwhal_operator.contract.common import DEFAULT_STORAGE_SECRET, Resources
 from narwhal_operator.core.policy import Policy, WorkerPolicy
+from narwhal_operator.core.queueing import Limits
 
 _DOWNLOAD: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
 _TORRENT: Final = {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
     start_timeout: float = Field(600, gt=0, description="Seconds the cluster may refuse a pod until it is Failed.")
     sweep_timeout: float = Field(120, gt=0, description="Seconds a deletion waits for the sweep of the store.")
     concurrency: int = Field(32, ge=1, le=256, description="Passes at once; they wait for the API server, not the CPU.")
+    running_total: int = Field(0, ge=0, le=1_000_000, description="Resources that may run at once; 0: no limit.")
+    running_per_namespace: int = Field(0, ge=0, le=1_000_000, description="The same in one namespace; 0: no limit.")
     resync_period: float = Field(600, gt=0, description="Seconds between slow looks at everything.")
     namespaces: CommaSeparated = Field((), description="Namespaces to watch, comma-separated; empty watches all.")
     lease_namespace: str = Field("", description="Namespace of the Lease; empty: none, and no other operator may run.")
@@ -102,6 +105,10 @@ class Settings(BaseSettings):
     @classmethod
     def _resources(cls, value: Any) -> Any:
         return Resources.from_wire(value) if isinstance(value, dict) else value
+
+    def limits(self) -> Limits:
+        """How many may run at once."""
+        return Limits(self.running_total, self.running_per_namespace)
 
     def policy(self) -> Policy:
         """What decisions and manifests need of it."""

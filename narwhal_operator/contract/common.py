@@ -117,6 +117,13 @@ class Suspendable(Contract):
     ttl_seconds_after_finished: int | None = Field(
         None, ge=0, le=31_536_000, description="Seconds after Complete or Failed until this object is deleted."
     )
+    priority: int = Field(
+        0,
+        ge=-1000,
+        le=1000,
+        description="Who starts first of those that wait in this namespace, where the admin limits how many run: the"
+        " highest, of equals the oldest. May be changed while it waits.",
+    )
     template: PodTemplate | None = Field(None, description="What to set on the worker pods.")
 
 

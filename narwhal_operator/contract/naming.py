@@ -14,6 +14,7 @@ NOT_WORK: Final = frozenset(
         "ttlSecondsAfterFinished",
         "activeDeadlineSeconds",
         "template",
+        "priority",
         "parallelism",
         "keepVersions",
         "versionGracePeriod",

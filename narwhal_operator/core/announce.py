@@ -13,7 +13,7 @@ from narwhal_operator.core.observed import Resource
 from narwhal_operator.core.plan import Event
 from narwhal_operator.core.summary import State, Verdict, Want
 
-_QUIET: Final = frozenset({c.STARTING, c.PROGRESSING, c.WAITING_FOR_DOWNLOAD})
+_QUIET: Final = frozenset({c.STARTING, c.PROGRESSING, c.QUEUED, c.WAITING_FOR_DOWNLOAD})
 """Told by Started and Resumed, or no news."""
 
 

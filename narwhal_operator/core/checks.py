@@ -28,7 +28,7 @@ def judge(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict:
     blocked = None if case.history.open else _retry_waits(case) or rules.blocked(case)
     if case.spec.suspend:
         return _suspended(case, startable=blocked is None)
-    return blocked or _pod_waits(case) or _running(case)
+    return blocked or _queued(case) or _pod_waits(case) or _running(case)
 
 
 def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
@@ -103,6 +103,16 @@ def _suspended(case: Case[SpecT, StatusT], *, startable: bool) -> Verdict:
     want = Want.SUSPENDED if startable and not queued else Want.NONE
     message = "spec.suspend is true; what is finished is kept. Set it to false to go on."
     return Verdict(State.SUSPENDED, c.SUSPENDED, message, "Suspended", want)
+
+
+def _queued(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """It could start, and has no place: a Job that is there is kept suspended."""
+    turn, job = case.observed.turn, case.job
+    stopped = job is not None and job.suspended and not job.finished
+    if turn is None or turn.granted or (case.history.open is not None and not stopped):
+        return None
+    want = Want.SUSPENDED if stopped else Want.NONE
+    return Verdict(State.RECONCILING, c.QUEUED, turn.message, "Queued", want, turn.look_again)
 
 
 def _pod_waits(case: Case[SpecT, StatusT]) -> Verdict | None:

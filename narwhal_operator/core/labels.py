@@ -1,6 +1,6 @@
 """Labels, annotations and the finalizer of what Narwhal makes: how a child is found again and whose it is."""
 
-from typing import Final
+from typing import Any, Final
 
 from narwhal_operator.contract.base import GROUP
 
@@ -23,3 +23,10 @@ QUEUE: Final = "kueue.x-k8s.io/queue-name"
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
 """Label the Job controller puts on pods."""
 MANAGER: Final = "narwhal-operator"
+
+
+def owner_of(raw: dict[str, Any]) -> tuple[str, str, str] | None:
+    """Kind, namespace and name of the resource a child belongs to, by the marks all our children carry."""
+    meta = raw["metadata"]
+    kind, name = (meta.get("labels") or {}).get(KIND), (meta.get("annotations") or {}).get(NAME)
+    return (kind, meta["namespace"], name) if kind and name else None

@@ -18,6 +18,7 @@ from narwhal_operator.core.history import absorb, adopt, history_of, parse_statu
 from narwhal_operator.core.jobs import allowance_of, work_job
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
 from narwhal_operator.core.plan import Action, CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer, SuspendJob
+from narwhal_operator.core.queueing import Claim
 from narwhal_operator.core.summary import State, Verdict, Want, conditions_of
 from narwhal_operator.core.text import moment_of, rfc3339
 
@@ -80,7 +81,10 @@ def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     again = 0.0 if case.leftovers else verdict.requeue_after
     if final and case.spec.ttl_seconds_after_finished is not None:
         again = min(again or math.inf, case.spec.ttl_seconds_after_finished)
-    return Plan(actions, _status(case, verdict, rules), events_of(case, verdict), again)
+    claim = (
+        Claim(case.spec.priority, case.observed.resource.created_at.timestamp()) if verdict.reason == c.QUEUED else None
+    )
+    return Plan(actions, _status(case, verdict, rules), events_of(case, verdict), again, claim)
 
 
 def _actions(case: Case[SpecT, StatusT], verdict: Verdict, rules: Rules[SpecT, StatusT]) -> tuple[Action, ...]:

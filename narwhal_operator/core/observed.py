@@ -7,18 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 from narwhal_operator.contract.report import WorkerReport
+from narwhal_operator.core.key import Key
 from narwhal_operator.core.policy import Policy
+from narwhal_operator.core.queueing import Turn
+
+__all__ = ["Job", "Json", "Key", "Observed", "Pod", "Refusal", "RefusalKind", "Resource"]
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """Which resource: what the work queue holds."""
-
-    kind: str
-    namespace: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +118,7 @@ class Observed:
     report: WorkerReport | None = None
     download: Resource | None = None  # the DownloadJob a TranscodingJob takes its input from
     children: tuple[Resource, ...] = ()  # of a MediaLibrary
+    turn: Turn | None = None  # in the line of those that want to start; None: there are no limits
     refusal: Refusal | None = None  # of this pass's first try
 
     def job(self, name: str) -> Job | None:

@@ -1,11 +1,13 @@
 """What a decision asks for, as frozen values: actions in their order, events, one status. `kube.execute` carries it out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from narwhal_operator.contract.common import PodTemplate, Resources
 from narwhal_operator.contract.order import DownloadOrder, TranscodeOrder
-from narwhal_operator.core.observed import Json
+from narwhal_operator.core.observed import Job, Json
+from narwhal_operator.core.queueing import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,15 @@ class Plan:
     status: Json | None = None  # None: leave it as it is
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None  # seconds
+    claim: Claim | None = None  # it wants to start and has no place
+
+
+def occupies(jobs: Iterable[Job], plan: Plan) -> bool:
+    """Whether a worker runs, or will by this plan: what limits are about. A Job that is being stopped still runs."""
+    if any(job.attempt and not job.finished and not job.suspended for job in jobs):
+        return True
+    return any(
+        (isinstance(action, CreateJob) and not action.suspend and action.order.head.task == "Run")
+        or (isinstance(action, SuspendJob) and not action.suspend)
+        for action in plan.actions
+    )

@@ -5,6 +5,8 @@
 - {name: NARWHAL_DOWNLOAD_IMAGE, value: {{ include "narwhal.image" (list . "download") | quote }}}
 - {name: NARWHAL_TORRENT_IMAGE, value: {{ include "narwhal.image" (list . "torrent") | quote }}}
 - {name: NARWHAL_TRANSCODE_IMAGE, value: {{ include "narwhal.image" (list . "transcode") | quote }}}
+- {name: NARWHAL_RUNNING_TOTAL, value: {{ int .Values.operator.concurrency.total | quote }}}
+- {name: NARWHAL_RUNNING_PER_NAMESPACE, value: {{ int .Values.operator.concurrency.perNamespace | quote }}}
 - {name: NARWHAL_PULL_POLICY, value: {{ .Values.images.pullPolicy }}}
 - {name: NARWHAL_STORAGE_SECRET, value: {{ .Values.storage.defaultSecret | quote }}}
 - {name: NARWHAL_ALLOWED_NETWORKS, value: {{ join "," .Values.download.allowedNetworks | quote }}}

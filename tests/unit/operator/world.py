@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from narwhal_operator.admission import Admission
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkOutcome
 from narwhal_operator.core import labels
 from narwhal_operator.core.observed import Json, Key
 from narwhal_operator.core.policy import Policy
+from narwhal_operator.core.queueing import Limits
 from narwhal_operator.core.text import moment_of, rfc3339
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.errors import ApiError
@@ -53,6 +55,7 @@ class World:
     now: datetime = b.NOW
     api: FakeApi = field(init=False)
     operator: Reconciler = field(init=False)
+    limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=lambda: Policy(backoff_scale=0.5))
 
     def __post_init__(self) -> None:
@@ -74,9 +77,10 @@ class World:
         """A new operator: its memory is what its first look finds."""
         queue = WorkQueue()
         self.hints = Hints()
-        await Resync(self.api, queue, self.hints, (), 600).once()
+        admission = Admission(self.limits, queue)
+        await Resync(self.api, queue, self.hints, (), 600, admission).once()
         memory = Memory(jobs=self.hints.jobs)
-        self.operator = Reconciler(self.api, queue, self.policy, memory, lambda: self.now)
+        self.operator = Reconciler(self.api, queue, self.policy, memory, lambda: self.now, admission)
 
     async def pass_over_all(self) -> None:
         """One pass for each resource there is, then the events the passes made."""
