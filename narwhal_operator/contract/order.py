@@ -59,9 +59,11 @@ class OrderHead(Contract):
     name: str = Field(max_length=253)
     attempt: int = Field(ge=1)
     work_digest: str = Field(max_length=64)
-    task: Literal["Run", "Sweep"] = Field(
+    task: Literal["Run", "Plan", "Range", "Finish", "Sweep"] = Field(
         "Run",
-        description="Sweep removes what unfinished attempts of this resource left in the store, and versions past their time.",
+        description="Run does all. Of a transcode by several pods: Plan probes and divides the work (and does all of little"
+        " work), Range makes one part of it, Finish verifies and publishes. Sweep removes what unfinished attempts of this"
+        " resource left in the store, and versions past their time.",
     )
 
 
@@ -110,6 +112,12 @@ class TranscodeOrder(Contract):
     output_store: Store
     keys: str | None = Field(None, description="Directory of the Secret with content keys: a file a key.")
     cpus: float | None = Field(None, gt=0, description="CPUs the pod may use; absent: those of the machine.")
+    range_seconds: float = Field(
+        170,
+        gt=0,
+        description="Estimated seconds of encoding that a range has at least; the admin's word. With less than two of them"
+        " one pod does all: a pod takes about 5 s to start.",
+    )
 
 
 WorkOrder = Annotated[DownloadOrder | TranscodeOrder, Field(discriminator="kind")]

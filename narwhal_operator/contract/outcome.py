@@ -14,6 +14,8 @@ __all__ = ["BY_CODE", "TABLE", "TERMINATION_LIMIT", "Class", "Entry", "Reason", 
 
 TERMINATION_LIMIT: Final = 4096
 """Bytes Kubernetes keeps of a termination message."""
+MOST_RANGES: Final = 512
+"""Parts of one transcode: four for each pod of the most that run at once, and more than enough."""
 COMMAND_LENGTHS: Final = (1800, 1200, 600, 0)
 """Characters of a plan's command that are tried, before the plan itself is left out."""
 
@@ -47,6 +49,7 @@ class WorkOutcome(Contract):
     download: DownloadProgress | None = Field(None, description="How far a download was in the end, and its mirrors.")
     plan: TranscodePlan | None = None
     result: TranscodeResult | None = None
+    ranges: int | None = Field(None, ge=2, le=MOST_RANGES, description="Parts that Plan divided the work into.")
 
     def termination(self) -> str:
         """JSON of at most TERMINATION_LIMIT bytes: what is cut first: progress, evidence, plan, files, media facts."""

@@ -87,6 +87,7 @@ class Reason(StrEnum):
     INPUT_FILE_UNMATCHED = "InputFileUnmatched"
     CLIP_EMPTY = "ClipEmpty"
     QUALITY_BELOW_FLOOR = "QualityBelowFloor"
+    PLAN_LOST = "PlanLost"
     # 70-79 torrents
     TORRENT_METADATA_TIMEOUT = "TorrentMetadataTimeout"
     TORRENT_STALLED = "TorrentStalled"

@@ -265,6 +265,12 @@ TABLE: Final[dict[Reason, Entry]] = {
         "A rung is further from the input than spec.quality.floor allows; nothing was published.",
         "The message has the values; lower crf, raise maxBitrate, or lower the floor.",
     ),
+    Reason.PLAN_LOST: Entry(
+        68,
+        Class.DISRUPTION,
+        "The plan that an attempt's pods share is not in the store: the input was replaced, or Narwhal was upgraded.",
+        "Nothing to mend; the next attempt plans anew and keeps what is stored of the same work.",
+    ),
     Reason.TORRENT_METADATA_TIMEOUT: Entry(
         70,
         Class.RETRY,

@@ -9,6 +9,14 @@ from narwhal_operator.contract.download import DownloadProgress
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeProgress
 
 
+class RangeReport(Contract):
+    """Which part of a transcode a worker makes. Its own progress is that of the part."""
+
+    index: int = Field(ge=0, description="Number of the part.")
+    ranges: int = Field(ge=1, description="How many parts there are.")
+    before: TranscodeProgress = Field(description="How far the whole was when it was divided.")
+
+
 class WorkerReport(Contract):
     """A snapshot of a worker; each field absent until known."""
 
@@ -19,3 +27,4 @@ class WorkerReport(Contract):
     download: DownloadProgress | None = Field(None, description="Of a download.")
     transcode: TranscodeProgress | None = Field(None, description="Of a transcode.")
     plan: TranscodePlan | None = Field(None, description="Of a transcode, once probed.")
+    part: RangeReport | None = Field(None, description="Of a part of a transcode.")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from narwhal_operator.contract.download import Artifact, DownloadProgress
 from narwhal_operator.contract.order import DirectoryStore, S3Store
-from narwhal_operator.contract.report import WorkerReport
+from narwhal_operator.contract.report import RangeReport, WorkerReport
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeProgress, TranscodeResult
 from workers.common.metrics import Metrics
 from workers.common.store import ObjectStore, open_store
@@ -26,6 +26,8 @@ class Result:
     artifact: Artifact | None = None
     plan: TranscodePlan | None = None
     result: TranscodeResult | None = None
+    ranges: int | None = None
+    """Parts a transcode was divided into; the work goes on with them."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Context:
 
     scratch: Path
     current: WorkerReport
+    index: int | None = None
+    """Number of the pod among those of an indexed Job."""
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=Metrics)
     alive_at: float = field(default_factory=time.monotonic)
@@ -46,9 +50,10 @@ class Context:
         download: DownloadProgress | None = None,
         transcode: TranscodeProgress | None = None,
         plan: TranscodePlan | None = None,
+        part: RangeReport | None = None,
     ) -> None:
         """Replaces the given pieces of the current report; others stay."""
-        given = {"phase": phase, "download": download, "transcode": transcode, "plan": plan}
+        given = {"phase": phase, "download": download, "transcode": transcode, "plan": plan, "part": part}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self.current = self.current.model_copy(update=changed)
 

@@ -45,7 +45,7 @@ def main(kind: Kind, run: Run) -> NoReturn:
         order = _read_order(options.order, kind)
         with _scratch(options.scratch) as scratch:
             first = WorkerReport(kind=kind, uid=order.head.uid, attempt=order.head.attempt, phase="Starting")
-            context = Context(scratch, first)
+            context = Context(scratch, first, options.index)
             ending = _run(run, order, context, options.listen, reporter)
     except Exception as error:  # noqa: BLE001 - whatever it is, the outcome must be told
         ending = _ending_of(error)
@@ -62,6 +62,7 @@ def _options(kind: Kind) -> argparse.Namespace:
     parser.add_argument("--termination-log", type=Path, help="file for the outcome: JSON, at most 4 KiB")
     parser.add_argument("--listen", metavar="HOST:PORT", help="serve /progress, /metrics and /healthz there")
     parser.add_argument("--report", action="store_true", help="JSON lines on standard output")
+    parser.add_argument("--index", type=int, help="number of this pod among those of an indexed Job")
     parser.add_argument("--scratch", type=Path, help="directory for temporary files; absent: a private one")
     return parser.parse_args()
 
@@ -141,7 +142,7 @@ async def _live(
     if reporter:
         reporter.start(context, lambda: loop.call_soon_threadsafe(stop))
     limit = order.spec.active_deadline_seconds
-    if limit is not None and order.head.task == "Run":
+    if limit is not None and order.head.task != "Sweep":
         loop.call_later(limit, stop, Reason.DEADLINE_EXCEEDED)
     heartbeat = asyncio.create_task(_beat(context))
     stopped = asyncio.create_task(context.cancelled.wait())
@@ -172,7 +173,7 @@ def _ending(task: "asyncio.Future[Result]", stopped: Reason | None, limit: int |
 
 
 def _fields(result: Result) -> dict[str, Any]:
-    found = {"artifact": result.artifact, "plan": result.plan, "result": result.result}
+    found = {"artifact": result.artifact, "plan": result.plan, "result": result.result, "ranges": result.ranges}
     return {"message": result.message[:MESSAGE_LIMIT], **{name: value for name, value in found.items() if value}}
 
 

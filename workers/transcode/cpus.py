@@ -12,8 +12,12 @@ THREADS_PER_CPU: Final = 1.5
 
 def threads(cpus: float | None, cgroup: Path = CGROUP) -> int:
     """Threads for FFmpeg: by the order's CPUs, else by the cgroup's quota and the affinity."""
-    available = cpus or min(float(len(os.sched_getaffinity(0))), quota(cgroup))
-    return max(1, min(64, math.ceil(available * THREADS_PER_CPU)))
+    return max(1, min(64, math.ceil(available(cpus, cgroup) * THREADS_PER_CPU)))
+
+
+def available(cpus: float | None, cgroup: Path = CGROUP) -> float:
+    """CPUs: the order's, else by the cgroup's quota and the affinity."""
+    return cpus or min(float(len(os.sched_getaffinity(0))), quota(cgroup))
 
 
 def quota(cgroup: Path) -> float:

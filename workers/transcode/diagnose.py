@@ -21,6 +21,8 @@ FULL_BYTES: Final = 1024 * 1024
 async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int], scratch: Path) -> WorkError:
     """The error that a failed encode of these streams of the input ends with."""
     evidence = ended.tail[-EVIDENCE:]
+    if given.trouble is not None:
+        return given.trouble
     if ended.stalled:
         seconds = limits.STALL_SECONDS
         return WorkError(

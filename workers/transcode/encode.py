@@ -1,4 +1,4 @@
-"""Encodes what is not stored yet: the missing tail of the video in one process, each audio track whole in another."""
+"""Encodes what is not stored yet: each run of missing segments of the video in a process, the audio whole in another."""
 
 import asyncio
 import shutil
@@ -16,6 +16,7 @@ from workers.transcode import command, runner
 from workers.transcode.diagnose import failure
 from workers.transcode.layout import INIT, segment_name
 from workers.transcode.measure import measure
+from workers.transcode.parallel.share import ALL, Share, frames_of, gaps
 from workers.transcode.plan import Plan
 from workers.transcode.probe import InputFile
 from workers.transcode.progress import Block, Meter
@@ -46,32 +47,35 @@ class Encoder:
     place: Place
     tell: Callable[[TranscodeProgress], None]
     on_stored: Callable[[Rendition, int], None]
+    share: Share | None = None
+    """What of the title is to be made here; None: all."""
     _meter: Meter | None = None
     _uploads: Uploads = field(init=False)
 
     async def run(self) -> None:
         """Encodes and stores all that is missing. Raises WorkError; cancelled, it leaves what is stored."""
         line = self.title.plan.timeline
-        # Without video there is no tail of it to encode: the sound is made whole.
-        stored = min((video.contiguous() for video in self.title.videos), default=0)
-        start = command.first_segment(self.title.plan, stored)
+        share = self.share or Share.whole(line.segments)
+        todo = [run for part in share.video for run in gaps(self.title, part)]
         self._uploads = Uploads(self.shelf, self._uploaded)
-        totals = {video.name: line.segments for video in self.title.videos}
-        totals |= {
-            audio.path: audio.audio.segments(line.segment_duration) for audio in self.title.audios if audio.audio
-        }
-        self._meter = Meter(totals, line.frames, float(line.rate), start * line.gop, time.monotonic())
+        frames, left = (sum(frames_of(line, part) for part in parts) for parts in (share.video, todo))
+        totals = share.totals(self.title)
+        before = frames - left if self.title.videos else 0
+        self._meter = Meter(totals, frames, float(line.rate), before, time.monotonic())
         for rendition in self.title.renditions:
             self._stored(rendition)
-        await together(self._uploads.run(), self._produce(command.Range(start, line.segments)))
-        self._check()
+        await together(self._uploads.run(), self._produce(todo, sound=share.sound))
+        self._check(share)
 
-    async def _produce(self, part: command.Range) -> None:
-        work = [self._audios()]
-        if self.title.videos and part.start < part.stop:
-            work.append(self._video(part))
-        await together(*work)
+    async def _produce(self, todo: Sequence[command.Range], *, sound: bool) -> None:
+        await together(*([self._audios()] if sound else []), self._videos(todo))
         self._uploads.close()
+
+    async def _videos(self, todo: Sequence[command.Range]) -> None:
+        for part in todo:
+            await self._video(part)
+            if self._meter:
+                self._meter.another()
 
     async def _video(self, part: command.Range) -> None:
         ended = await self._range(self.title.plan, part)
@@ -82,7 +86,8 @@ class Encoder:
             raise await failure(ended, self.given, [self.title.plan.picture.index], self.place.scratch)
 
     async def _range(self, plan: Plan, part: command.Range) -> runner.Ended:
-        folder = self.place.scratch / "video"
+        # A folder of its own: what an earlier process made may wait for the store.
+        folder = self.place.scratch / "video" / f"{part.start}{'' if plan.seekable else '-decoded'}"
         first = {video.name: (video, part.start) for video in self.title.videos}
 
         def argv(fd: int) -> Sequence[str]:
@@ -192,17 +197,23 @@ class Encoder:
 
     def _stored(self, rendition: Rendition) -> None:
         if self._meter:
-            self._meter.stored(rendition.name if rendition.rung else rendition.path, len(rendition.stored))
+            name = rendition.name if rendition.rung else rendition.path
+            self._meter.stored(name, (self.share or ALL).count(rendition))
             self.tell(self._meter.progress())
 
-    def _check(self) -> None:
+    def _check(self, share: Share) -> None:
         """FFmpeg ended well; now all frames must be there, for a file may end early without an error."""
         for video in self.title.videos:
             line = self.title.timeline_of(video)
-            frames = video.samples()
-            if video.contiguous() == len(video.stored) and frames < line.frames:
-                message = f"{self.given.name} decodes to {frames} of {line.frames} frames. Fetch or export it again."
-                raise WorkError(Reason.INPUT_TRUNCATED, message)
+            for part in share.video:
+                found = [video.stored[index] for index in range(part.start, part.stop) if index in video.stored]
+                frames, wanted = sum(one.fragment.samples for one in found), frames_of(line, part)
+                if frames < wanted:
+                    where = f" from frame {part.start * line.gop} on" if part.start else ""
+                    message = (
+                        f"{self.given.name} decodes to {frames} of {wanted} frames{where}. Fetch or export it again."
+                    )
+                    raise WorkError(Reason.INPUT_TRUNCATED, message)
 
 
 def _whole(audio: Rendition) -> bool:

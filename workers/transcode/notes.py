@@ -148,11 +148,6 @@ def _note_encryption(seen: Input) -> str | None:
     return f"encrypted ({wish.method}): subtitles, thumbnails and chapters stay clear{pictures}"
 
 
-def _note_parallelism(seen: Input) -> str | None:
-    asked = seen.options.parallelism
-    return f"parallelism: {asked} pods asked for; this version encodes in one" if asked > 1 else None
-
-
 NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_rate,
     _note_interlaced,
@@ -171,5 +166,4 @@ NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
     _note_bitrates,
     _note_subtitles,
     _note_encryption,
-    _note_parallelism,
 )

@@ -60,6 +60,17 @@ class InputFile:
         """How FFmpeg opens it: anew, with a position of its own."""
         return command.Source(f"/dev/fd/{self.fd}")
 
+    @property
+    def trouble(self) -> WorkError | None:
+        """Why it could not be read, where that is known and no fault of its own."""
+        return None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it was written to since it was opened."""
+        found = os.fstat(self.fd)
+        return (found.st_size, found.st_mtime_ns) != (self.size, self.written)
+
 
 def open_input(path: Path, name: str) -> InputFile:
     """Opens a fetched input. Raises WorkError(InputEmpty)."""
@@ -75,8 +86,7 @@ def check_unchanged(given: InputFile) -> None:
 
     Raises WorkError(InputChanged).
     """
-    found = os.fstat(given.fd)
-    if (found.st_size, found.st_mtime_ns) != (given.size, given.written):
+    if given.changed:
         message = f"{given.name} was written to while it was encoded; start again when it is whole."
         raise WorkError(Reason.INPUT_CHANGED, message)
 

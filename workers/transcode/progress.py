@@ -58,6 +58,7 @@ class Meter:
     """Frames that were stored before this run."""
     started: float
     _frame: int = 0
+    _earlier: int = 0
     _seen: float | None = None
     _percent: int = 0
     _done: dict[str, int] = field(default_factory=dict)
@@ -70,13 +71,17 @@ class Meter:
         """FFmpeg has encoded so many frames in this run."""
         self._frame, self._seen = max(self._frame, frame), now
 
+    def another(self) -> None:
+        """The next process begins, and counts from 0."""
+        self._earlier, self._frame = self._earlier + self._frame, 0
+
     def reach(self, percent: int) -> None:
         """The whole is at least this far."""
         self._percent = max(self._percent, min(100, percent))
 
     def progress(self) -> TranscodeProgress:
         """The figures now."""
-        done = min(self.frames, self.before + self._frame)
+        done = min(self.frames, self.before + self._earlier + self._frame)
         self.reach(ENCODE_SHARE * done // max(1, self.frames))
         speed = self._speed()
         left = (self.frames - done) / self.rate
@@ -96,4 +101,4 @@ class Meter:
     def _speed(self) -> float | None:
         if self._seen is None or self._seen - self.started < SETTLED_SECONDS:
             return None
-        return self._frame / self.rate / (self._seen - self.started)
+        return (self._earlier + self._frame) / self.rate / (self._seen - self.started)

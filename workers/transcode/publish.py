@@ -29,6 +29,7 @@ from workers.transcode.versions import Rack, Record, expired, pending
 async def claim(shelf: Shelf, head: OrderHead) -> None:
     """Says whose this version is, before anything else is in it: a sweep goes by it."""
     about = {"uid": head.uid, "work": head.work_digest, "namespace": head.namespace, "name": head.name}
+    about |= {"attempt": str(head.attempt)}
     await shelf.put(shelf.layout.order, json.dumps(about).encode())
 
 

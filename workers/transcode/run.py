@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +16,19 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgress
 from workers.common.context import Context, Result
 from workers.common.log import log
-from workers.common.metrics import Counter
 from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner
 from workers.transcode.asides import Asides
-from workers.transcode.cpus import threads
+from workers.transcode.counters import BYTES, READ, SEGMENTS
+from workers.transcode.cpus import available, threads
 from workers.transcode.crypt import Key, read_keys, seal
 from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
+from workers.transcode.parallel import script
+from workers.transcode.parallel.fence import Fence
+from workers.transcode.parallel.part import Part
+from workers.transcode.parallel.remote import reach
+from workers.transcode.parallel.share import divide, progress_of
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
@@ -33,10 +39,10 @@ from workers.transcode.tasks import stop, together
 from workers.transcode.verify import Gate
 from workers.transcode.versions import Record
 
+STAGES: Final = frozenset({"Range", "Finish"})
+"""Tasks that follow a Plan: what it found is in the store."""
 SHA256: Final = "narwhal-sha256"
 """Metadata of an object that a DownloadJob made."""
-SEGMENTS: Final = Counter("narwhal_transcode_stored_segments", "Segments encoded and stored.")
-BYTES: Final = Counter("narwhal_transcode_stored_bytes", "Bytes of segments encoded and stored.")
 
 
 async def run(order: TranscodeOrder, context: Context) -> Result:
@@ -76,6 +82,8 @@ class Transcode:
         source, info = await self._find_input()
         engine = await self.asking
         shelf = await self._shelf(info, engine)
+        if self.order.head.task in STAGES:
+            return await self._go_on(source, info, shelf, engine)
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             result = await publish.tidy(shelf, self.order, done.result)
@@ -98,6 +106,18 @@ class Transcode:
         layout = self._layout(info, engine, keys)
         return Shelf(self.store, bucket, layout, seal=seal(wish, keys, layout.version, spec.packaging.segment_duration))
 
+    async def _go_on(self, source: ObjectStore, info: ObjectInfo, shelf: Shelf, engine: str) -> Result:
+        """A stage after Plan: one part, or the end."""
+        found, place = await script.read(shelf, self.order.head), self._place
+        count = partial(self.context.metrics.add, READ)
+        async with reach(source, self.order.input, info, place.scratch, found.seen, count) as given:
+            if self.order.head.task == "Range":
+                return await Part(self.order, self.context, shelf, found, place).run(given)
+            self.context.report(plan=found.plan.summary())
+            await Fence(shelf, self.order.head).check()
+            title = await self._stock(title_of(found.plan, shelf.seal), shelf)
+            return await self._make(title, given, shelf, engine)
+
     async def _finished(self, shelf: Shelf) -> Record | None:
         return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
 
@@ -112,7 +132,43 @@ class Transcode:
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
             return await self._tell_plan(plan, given)
-        return await self._make(title_of(plan, shelf.seal), given, shelf, engine)
+        await publish.claim(shelf, self.order.head)
+        title = await self._stock(title_of(plan, shelf.seal), shelf)
+        parts = self._divide(title)
+        if self.order.head.task == "Plan" and len(parts) > 1:
+            return await self._hand_on(title, parts, given, shelf)
+        return await self._make(self._noted(title), given, shelf, engine)
+
+    def _divide(self, title: Title) -> list[tuple[command.Range, ...]]:
+        cpus = available(self.order.cpus)
+        return divide(title, self.order.spec.parallelism, cpus, self.order.range_seconds)
+
+    async def _hand_on(
+        self, title: Title, parts: Sequence[tuple[command.Range, ...]], given: probe.InputFile, shelf: Shelf
+    ) -> Result:
+        """Leaves the plan in the store for the pods of the next stages."""
+        attempt, before = self.order.head.attempt, progress_of(title)
+        found = script.Script(attempt=attempt, plan=title.plan, seen=given.seen, parts=tuple(parts), before=before)
+        await script.write(shelf, found)
+        self.context.report(transcode=before)
+        return Result(f"Divided into {found.ranges} parts.", plan=title.plan.summary(), ranges=found.ranges)
+
+    def _noted(self, title: Title) -> Title:
+        """The title, its plan with a note where several pods were asked for."""
+        if self.order.spec.parallelism == 1:
+            return title
+        why = "a local run is one process" if self.order.head.task == "Run" else "more would not pay"
+        if not title.plan.seekable:
+            why = "the input cannot be sought in, each range would be decoded from its start"
+        notes = (*title.plan.notes, f"parallelism: one pod does all: {why}")
+        return replace(title, plan=replace(title.plan, notes=notes))
+
+    async def _stock(self, title: Title, shelf: Shelf) -> Title:
+        """The title with what is stored of it."""
+        await take_stock(shelf, title.renditions, await shelf.listing())
+        for video in title.videos:
+            drop_foreign(video, title.timeline_of(video))
+        return title
 
     async def _tell_plan(self, plan: Plan, given: probe.InputFile) -> Result:
         """What would run, and what that is likely to take."""
@@ -174,12 +230,8 @@ class Transcode:
             raise _changed(given.name)
 
     async def _make(self, title: Title, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
-        await publish.claim(shelf, self.order.head)
-        await take_stock(shelf, title.renditions, await shelf.listing())
-        for video in title.videos:
-            drop_foreign(video, title.timeline_of(video))
         self.context.report(phase="Encoding")
-        place = Place(self.context.scratch, threads(self.order.cpus))
+        place = self._place
 
         def stored(rendition: Rendition, index: int) -> None:
             self.context.metrics.add(SEGMENTS)
@@ -193,12 +245,14 @@ class Transcode:
             await together(encoder.run(), asides.run())
             probe.check_unchanged(given)
             self.context.report(phase="Verifying")
+            await script.remove(shelf)
             await publish.write_playlists(shelf, title)
             pointers = self._pointers(title, shelf.layout)
             if self.order.spec.quality and title.videos:
                 await quality.measure(title, self.order.spec.quality, given, shelf, place)
             summary = await Gate(shelf, title, pointers, sampler).run()
         self.context.report(phase="Publishing")
+        await Fence(shelf, self.order.head).check()
         await publish.publish(shelf, pointers)
         plan = publish.measured(title, self.order.spec.quality)
         result = await publish.record(shelf, plan, pointers, engine, summary)
@@ -208,6 +262,10 @@ class Transcode:
         faults = "; ".join(title.plan.faults)
         message = f"Published {result.master_url}{f' with damage: {faults}' if faults else ''}."
         return Result(clip(message, 1024), plan=plan, result=result)
+
+    @property
+    def _place(self) -> Place:
+        return Place(self.context.scratch, threads(self.order.cpus))
 
     @property
     def _dash(self) -> bool:

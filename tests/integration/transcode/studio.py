@@ -98,12 +98,12 @@ class Studio:
             **changed,
         )
 
-    def run(self, order: TranscodeOrder, store: ObjectStore | None = None) -> Ended:
-        """Runs the worker in this process; `store` stands in for the order's own."""
-        scratch = self.base / "scratch"
+    def run(self, order: TranscodeOrder, store: ObjectStore | None = None, index: int | None = None) -> Ended:
+        """Runs the worker in this process; `store` stands in for the order's own, `index` is that of a part."""
+        scratch = self.base / ("scratch" if index is None else f"scratch-{index}")
         scratch.mkdir(exist_ok=True)
         first = WorkerReport(kind="TranscodingJob", uid=order.head.uid, attempt=order.head.attempt, phase="Starting")
-        context = Context(scratch, first)
+        context = Context(scratch, first, index)
         if store is not None:
             context._stores[order.output_store.model_dump_json()] = store
         try:

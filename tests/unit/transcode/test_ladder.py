@@ -138,7 +138,6 @@ NOTES = [
     pytest.param(probed(subtitles=(Subtitle(2, "mov_text"),)), {"subtitles": {"mode": "WebVTT"}}, [], id="subtitles-packaged"),
     pytest.param(probed(subtitles=(Subtitle(2, "hdmv_pgs_subtitle", "eng"), Subtitle(3, "subrip"))), {}, ["subtitles: 1 tracks of pictures are lost (en hdmv_pgs_subtitle): give text tracks in their place"], id="subtitles-of-pictures"),
     pytest.param(probed(subtitles=(Subtitle(2, "subrip", "eng"), Subtitle(3, "subrip", "ger"))), {"subtitles": {"languages": "de"}}, ["subtitles: 1 tracks are left out (en subrip)"], id="subtitles-of-one-language"),
-    pytest.param(probed(), {"parallelism": 4}, ["parallelism: 4 pods asked for; this version encodes in one"], id="parallelism"),
 ]  # fmt: skip
 
 

@@ -11,13 +11,25 @@ INIT: Final = "init.mp4"
 SEGMENT: Final = "%05d.m4s"
 LIST: Final = "ffmpeg.m3u8"
 """FFmpeg's own playlist; never published (segments.md: it lacks tags and guesses bit rates)."""
+LOOPBACK: Final = "http://127.0.0.1:"
+"""What an input that is read by range begins with (parallel/remote.py); no other host is ever named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where FFmpeg reads: a path it takes literally, such as /dev/fd/7."""
+    """Where FFmpeg reads: a path it takes literally, such as /dev/fd/7, or a URL of this process on the loopback."""
 
     path: str
+
+    @property
+    def url(self) -> str:
+        """As FFmpeg is told it."""
+        return self.path if self.remote else f"file:{self.path}"
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is read over HTTP."""
+        return self.path.startswith(LOOPBACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +50,9 @@ class Range:
     stop: int
 
 
-def doors() -> Iterable[str]:
-    """What FFmpeg may open: files, in containers that name no other file."""
-    return ("-protocol_whitelist", "file", "-format_whitelist", limits.DEMUXERS)
+def doors(source: Source) -> Iterable[str]:
+    """What FFmpeg may open: files, or HTTP where the source is read so, in containers that name no other file."""
+    return ("-protocol_whitelist", "http,tcp" if source.remote else "file", "-format_whitelist", limits.DEMUXERS)
 
 
 def ffmpeg(progress_fd: int) -> list[str]:
@@ -68,7 +80,7 @@ def care(*, tolerant: bool) -> Iterable[str]:
 
 def given(source: Source) -> Iterable[str]:
     """A source as an input."""
-    return (*doors(), "-i", f"file:{source.path}")
+    return (*doors(source), "-i", source.url)
 
 
 def segments(directory: str, start: int, seconds: Fraction, options: Iterable[str]) -> Iterable[str]:

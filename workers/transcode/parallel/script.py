@@ -1,0 +1,67 @@
+"""The plan that the pods of one attempt share: an object of the version, read by who does not probe the input again."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from narwhal_operator.contract.order import OrderHead
+from narwhal_operator.contract.outcome import MOST_RANGES, Reason, WorkError
+from narwhal_operator.contract.transcode import TranscodeProgress
+from workers.transcode.command.common import Range
+from workers.transcode.parallel.share import Share
+from workers.transcode.plan import Plan
+from workers.transcode.shelf import Shelf
+from workers.transcode.sniff import Sniff
+
+PLAN: Final = "plan.json"
+
+
+class Script(BaseModel):
+    """plan.json: what is made, how it is divided, how far it was then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attempt: int
+    plan: Plan
+    seen: Sniff
+    parts: tuple[tuple[Range, ...], ...] = Field(min_length=1, max_length=MOST_RANGES)
+    """Of the video; of the indexes of the Job 0 is the sound and all that goes with it, the next are these."""
+    before: TranscodeProgress
+
+    @property
+    def ranges(self) -> int:
+        """Indexes of the Job."""
+        return len(self.parts) + 1
+
+    def share(self, index: int) -> Share:
+        """What the pod of this index makes. Raises WorkError(InvalidOrder)."""
+        if not 0 <= index < self.ranges:
+            raise WorkError(Reason.INVALID_ORDER, f"Index {index} of {self.ranges} parts; the plan has changed.")
+        return Share((), sound=True) if index == 0 else Share(self.parts[index - 1], sound=False)
+
+
+async def write(shelf: Shelf, script: Script) -> None:
+    """Stores it: from here on the next stages may begin."""
+    await shelf.put(f"{shelf.layout.root}/{PLAN}", script.model_dump_json().encode())
+
+
+async def read(shelf: Shelf, head: OrderHead) -> Script:
+    """The plan of this attempt. Raises WorkError(PlanLost)."""
+    text = await shelf.read(PLAN)
+    if text is None:
+        message = f"{shelf.layout.root}/{PLAN} is gone: the input or this program is not the one it was made with."
+        raise WorkError(Reason.PLAN_LOST, message)
+    try:
+        script = Script.model_validate_json(text)
+    except ValidationError as error:
+        message = f"{shelf.layout.root}/{PLAN} is of another version of Narwhal ({error.error_count()} fields differ)."
+        raise WorkError(Reason.PLAN_LOST, message) from None
+    if script.attempt != head.attempt:
+        message = f"{shelf.layout.root}/{PLAN} is of attempt {script.attempt}, this is attempt {head.attempt}."
+        raise WorkError(Reason.PLAN_LOST, message)
+    return script
+
+
+async def remove(shelf: Shelf) -> None:
+    """Before the version is published: it is of no use to who plays it."""
+    await shelf.call(shelf.store.delete, shelf.bucket, [f"{shelf.layout.root}/{PLAN}"])
