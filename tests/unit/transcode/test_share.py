@@ -1,6 +1,7 @@
 """How a title is divided among pods: every missing segment once, in parts of the same length, none that does not pay."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,10 +19,10 @@ from workers.transcode.rendition import Stored, Title, title
 from workers.transcode.sniff import Sniff
 from workers.verify.fragment import Fragment
 
-FRAGMENT = Fragment(0, 0, 1, 1, True, 1, 1)
+FRAGMENT = Fragment(0, 1, 1, 0, 1, key=True)
 
 
-def film(seconds: float = 60, segment: str = "1s", **more: str) -> Title:
+def film(seconds: float = 60, segment: str = "1s", **more: Any) -> Title:
     """A title of that many seconds at 25 frames a second, a segment each second, one rung."""
     options = {"ladder": {"renditions": [{"name": "a", "height": 360}]}, "packaging": {"segmentDuration": segment}}
     return title(plan(probed("640x360", "25", seconds, **more), TranscodeOptions.model_validate(options)))
