@@ -56,7 +56,7 @@ async def _work(settings: Settings, api: Api, admission: Admission, hints: Hints
     queue = resync.queue
     await resync.first()
     progress = Progress(queue, settings.progress_port)
-    memory = Memory(hints.jobs, progress.report)
+    memory = Memory(hints.jobs, progress.report, progress.reports)
     reconciler = Reconciler(api, queue, settings.policy(), memory, lambda: datetime.now(UTC), admission, progress.seen)
     tasks = [
         *(asyncio.create_task(work(queue, reconciler.handle)) for _ in range(settings.concurrency)),

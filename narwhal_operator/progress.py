@@ -13,7 +13,6 @@ from narwhal_operator.contract.order import PROGRESS_PORT
 from narwhal_operator.contract.report import WorkerReport
 from narwhal_operator.core.history import attempt_of
 from narwhal_operator.core.observed import Key, Observed
-from narwhal_operator.core.pods import newest
 from narwhal_operator.queue import WorkQueue
 
 INTERVAL: Final = 2.0
@@ -40,39 +39,52 @@ class Progress:
     def __init__(self, queue: WorkQueue, port: int = PROGRESS_PORT) -> None:
         self._queue = queue
         self._port = port
-        self._targets: dict[str, _Target] = {}  # by the resource's uid
+        self._targets: dict[str, dict[str, _Target]] = {}  # by the resource's uid and the pod's name
         self._uids: dict[Key, str] = {}
-        self._reports: dict[str, WorkerReport] = {}
+        self._reports: dict[str, dict[str, WorkerReport]] = {}  # likewise; of the parts that have ended too
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     def report(self, uid: str) -> WorkerReport | None:
-        """The last report of the worker of this resource."""
-        return self._reports.get(uid)
+        """The last report of a worker of this resource."""
+        return next(reversed(self._reports.get(uid, {}).values()), None)
+
+    def reports(self, uid: str) -> tuple[WorkerReport, ...]:
+        """The last report of each worker of this resource."""
+        return tuple(self._reports.get(uid, {}).values())
 
     def seen(self, observed: Observed | None, key: Key) -> None:
-        """Follow the pod a pass saw running; forget the one it did not."""
-        pod = None if observed is None else newest(observed.pods)
+        """Follow the pods a pass saw running; forget those it did not, but what was said of parts that have ended."""
         attempt = None if observed is None else attempt_of(observed.resource)
-        if observed is None or pod is None or not pod.running or not pod.ip or attempt is None:
+        pods = () if observed is None or attempt is None else observed.pods
+        found = {pod.name: pod.ip for pod in pods if pod.running and pod.ip}
+        kept = {pod.name for pod in pods if pod.name in found or pod.index is not None}
+        if observed is None or attempt is None or not (found or kept):
             self._forget(key)
             return
-        host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
         uid = observed.resource.uid
         self._uids[key] = uid
-        self._targets[uid] = _Target(key, attempt, f"http://{host}:{self._port}/progress")
-        metrics.FOLLOWED.set(len(self._targets))
+        self._targets[uid] = {name: _Target(key, attempt, self._url(ip)) for name, ip in found.items()}
+        self._reports[uid] = {name: one for name, one in self._reports.get(uid, {}).items() if name in kept}
+        metrics.FOLLOWED.set(self._followed)
+
+    def _url(self, ip: str) -> str:
+        return f"http://{f'[{ip}]' if ':' in ip else ip}:{self._port}/progress"
+
+    @property
+    def _followed(self) -> int:
+        return sum(len(targets) for targets in self._targets.values())
 
     def _forget(self, key: Key) -> None:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._targets.pop(uid, None)
             self._reports.pop(uid, None)
-            metrics.FOLLOWED.set(len(self._targets))
+            metrics.FOLLOWED.set(self._followed)
 
     async def run(self) -> None:
         """Look at all pods, again and again."""
         while True:
-            pause = max(INTERVAL, len(self._targets) / _PER_SECOND)
+            pause = max(INTERVAL, self._followed / _PER_SECOND)
             await asyncio.gather(asyncio.sleep(pause), self.look())
 
     async def look(self) -> None:
@@ -84,14 +96,22 @@ class Progress:
             await asyncio.gather(*(self._look(session, uid) for uid in list(self._targets)))
 
     async def _look(self, session: aiohttp.ClientSession, uid: str) -> None:
+        """One look at the pods of one resource: one pass for what all of them said."""
+        targets = dict(self._targets.get(uid, {}))
+        news = await asyncio.gather(*(self._ask(session, uid, name, target) for name, target in targets.items()))
+        if any(news):
+            self._queue.add(next(iter(targets.values())).key)
+
+    async def _ask(self, session: aiohttp.ClientSession, uid: str, name: str, target: _Target) -> bool:
         async with self._gate:
-            target = self._targets.get(uid)
-            report = None if target is None else await _fetch(session, target.url)
-        if target is None or report is None or uid not in self._targets:
-            return
-        if (report.uid, report.attempt) == (uid, target.attempt) and report != self._reports.get(uid):
-            self._reports[uid] = report
-            self._queue.add(target.key)
+            report = await _fetch(session, target.url)
+        known = self._reports.get(uid, {})
+        if report is None or name not in self._targets.get(uid, {}) or report == known.get(name):
+            return False
+        if (report.uid, report.attempt) != (uid, target.attempt):
+            return False
+        self._reports.setdefault(uid, {})[name] = report
+        return True
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> WorkerReport | None:

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     )
     torrent_memory_ceiling: Ceiling = Field("2Gi", description="The same of downloads of torrents.")
     transcode_memory_ceiling: Ceiling = Field("16Gi", description="The same of transcodes.")
+    range_seconds: float = Field(
+        170,
+        gt=0,
+        description="Estimated seconds of encoding that each of several pods has at least: the start of a pod, about 5 s,"
+        " is then less than 3 percent of its work. Raise it where pods start slower.",
+    )
     job_ttl: int = Field(3600, ge=0, description="Seconds a finished Job stays, so that its logs can be read.")
     backoff_scale: float = Field(1.0, ge=0, le=10, description="Factor of all waits between attempts; tests lower it.")
     start_timeout: float = Field(600, gt=0, description="Seconds the cluster may refuse a pod until it is Failed.")
@@ -130,5 +136,6 @@ class Settings(BaseSettings):
             backoff_scale=self.backoff_scale,
             start_timeout=self.start_timeout,
             sweep_timeout=self.sweep_timeout,
+            range_seconds=self.range_seconds,
             job_ttl=self.job_ttl,
         )

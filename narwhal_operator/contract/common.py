@@ -163,11 +163,17 @@ class Condition(Contract):
     last_transition_time: Timestamp = Field(description="When status last changed (RFC 3339).")
 
 
+Stage = Literal["Plan", "Range", "Finish"]
+"""What the pods of an attempt do, where several work on it."""
+
+
 class Attempt(Contract):
     """One run of a worker pod."""
 
     number: int = Field(ge=1, description="1 for the first.")
-    job: str = Field(max_length=63, description="Name of the batch/v1 Job.")
+    job: str = Field(max_length=63, description="Name of the batch/v1 Job; of several stages the last one.")
+    stage: Stage | None = Field(None, description="With parallelism over 1: what its pods do now, or did last.")
+    ranges: int | None = Field(None, ge=1, le=512, description="Parts that the work was divided into.")
     pod: str | None = Field(None, max_length=128, description="Name of the pod, when known.")
     node: str | None = Field(None, max_length=253, description="Node it ran on, when known.")
     started_at: Timestamp | None = Field(None, description="When the worker started (RFC 3339).")

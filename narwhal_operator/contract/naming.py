@@ -40,9 +40,11 @@ def bounded(name: str, suffix: str, limit: int = LABEL_LIMIT) -> str:
     return f"{head}-{suffix}"
 
 
-def job_name(name: str, uid: str, work: str, attempt: int) -> str:
-    """The name of the Job of one attempt at one work of one resource."""
-    return bounded(name, f"{digest_of([uid, work], 8)}-{attempt}")
+def job_name(name: str, uid: str, work: str, attempt: int, stage: str | None = None) -> str:
+    """The name of the Job of one attempt, or of one stage of it, at one work of one resource."""
+    whose = f"{digest_of([uid, work], 8)}-{attempt}"
+    # The pods of an indexed Job are named by it and their index: both must fit into a host name.
+    return bounded(name, whose) if stage is None else bounded(name, f"{whose}-{stage.lower()}", LABEL_LIMIT - 5)
 
 
 def sweep_name(name: str, uid: str) -> str:

@@ -111,7 +111,12 @@ class TranscodeOptions(Suspendable):
         description="How long a version that another one took the place of stays at least, for who is watching it;"
         " absent means 6h. Then it is swept away, unless keepVersions keeps it.",
     )
-    parallelism: int = Field(1, ge=1, le=64, description="Worker pods at once; 1: one pod does all.")
+    parallelism: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Worker pods at once; 1: one pod does all. A title too short to be divided is one pod's work in any case.",
+    )
 
 
 class TranscodingJobSpec(TranscodeOptions):

@@ -22,7 +22,10 @@ def events_of(case: Case[SpecT, StatusT], verdict: Verdict) -> tuple[Event, ...]
     resource, opened = case.observed.resource, case.history.open
     events: list[Event] = []
     if verdict.want is Want.RUNNING and opened is not None:
-        known = {attempt.number for attempt in case.before.attempts}
+        known = {attempt.number: attempt.stage for attempt in case.before.attempts}
+        if opened.stage == "Range" and known.get(opened.number, "Range") != "Range":
+            words = f"Attempt {opened.number} is divided into {opened.ranges} parts: Job {opened.job}"
+            events.append(Event("Normal", "Divided", words, opened.job))
         if opened.number not in known:
             events.append(Event("Normal", "Started", f"Attempt {opened.number}: Job {opened.job}", opened.job))
         elif resource.holds(c.SUSPENDED):

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from narwhal_operator.contract import naming
-from narwhal_operator.contract.common import JobStatus, Suspendable
+from narwhal_operator.contract.common import JobStatus, Stage, Suspendable
 from narwhal_operator.contract.order import DownloadOrder, OrderHead, S3Store, TranscodeOrder
 from narwhal_operator.core.history import History
 from narwhal_operator.core.observed import Job, Json, Observed
@@ -28,12 +28,20 @@ class Case(Generic[SpecT, StatusT]):
     spec: SpecT
     before: StatusT  # the status as it is; of other work: empty
     history: History
+    first: Stage | None = None  # the stage an attempt begins with, where it has several
+
+    @property
+    def stage(self) -> Stage | None:
+        """Of the attempt that is open or would be next."""
+        return self.history.open.stage if self.history.open is not None else self.first
 
     @property
     def job_name(self) -> str:
         """The name of the Job of the attempt that is open or would be next."""
+        if self.history.open is not None:
+            return self.history.open.job
         resource = self.observed.resource
-        return naming.job_name(resource.key.name, resource.uid, self.history.digest, self.history.number)
+        return naming.job_name(resource.key.name, resource.uid, self.history.digest, self.history.number, self.first)
 
     @property
     def job(self) -> Job | None:
@@ -54,7 +62,7 @@ class Case(Generic[SpecT, StatusT]):
             name=resource.key.name,
             attempt=attempt or max(1, self.history.number),
             work_digest=self.history.digest,
-            task="Sweep" if attempt is None else "Run",
+            task="Sweep" if attempt is None else self.stage or "Run",
         )
 
 
@@ -71,6 +79,8 @@ class Rules(Generic[SpecT, StatusT]):
     """The admin's word on the pods of this spec."""
     facts: Callable[[Case[SpecT, StatusT], Verdict], Json]
     """The kind's own fields of the status, by their names in the model."""
+    first: Callable[[SpecT], Stage | None] = lambda _spec: None
+    """The stage an attempt begins with; None: its one Job does all."""
 
 
 def work_of(spec: Suspendable) -> str:

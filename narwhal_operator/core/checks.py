@@ -9,8 +9,8 @@ from narwhal_operator.core import labels
 from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
 from narwhal_operator.core.jobs import allowance_of, asked_of
 from narwhal_operator.core.memory import tried
-from narwhal_operator.core.observed import RefusalKind
-from narwhal_operator.core.pods import newest, wait_of
+from narwhal_operator.core.observed import Pod, RefusalKind
+from narwhal_operator.core.pods import leading, wait_of
 from narwhal_operator.core.summary import State, Verdict, Want
 from narwhal_operator.core.text import rfc3339
 
@@ -127,14 +127,24 @@ def _pod_waits(case: Case[SpecT, StatusT]) -> Verdict | None:
 
 def _running(case: Case[SpecT, StatusT]) -> Verdict:
     """A worker runs, or soon will."""
-    report, pod = case.observed.report, newest(case.observed.pods)
+    report, pod = case.observed.report, leading(case.observed.pods)
     if pod is not None and pod.exit_code is not None:  # its Job is a few seconds late to say so; no phase comes twice
         message, phase = f"Attempt {case.history.number} has ended in pod {pod.name}.", case.before.phase or "Starting"
         return Verdict(State.RECONCILING, c.PROGRESSING, message, phase, Want.RUNNING, _START_POLL)
     if pod is None or not pod.running:
         message = f"Attempt {case.history.number} starts."
-        return Verdict(State.RECONCILING, c.STARTING, message, "Starting", Want.RUNNING, _START_POLL)
+        phase = "Starting" if case.stage in {None, case.first} else case.before.phase or "Starting"
+        return Verdict(State.RECONCILING, c.STARTING, message, phase, Want.RUNNING, _START_POLL)
     mine = report is not None and report.attempt == case.history.number
     phase = report.phase if report is not None and mine else "Starting"
-    message = f"Attempt {case.history.number} runs in pod {pod.name}."
-    return Verdict(State.RECONCILING, c.PROGRESSING, message, phase, Want.RUNNING)
+    return Verdict(State.RECONCILING, c.PROGRESSING, _where(case, pod), phase, Want.RUNNING)
+
+
+def _where(case: Case[SpecT, StatusT], pod: Pod) -> str:
+    """Where a worker runs, in words."""
+    opened, number = case.history.open, case.history.number
+    if opened is None or opened.stage != "Range":
+        return f"Attempt {number} runs in pod {pod.name}."
+    running = sum(one.running for one in case.observed.pods)
+    ended = case.job.completed if case.job is not None else 0
+    return f"Attempt {number}: {ended} of {opened.ranges} parts are made, {running} pods run."

@@ -41,7 +41,7 @@ def ending_of(job: Job | None, pods: tuple[Pod, ...], whose: Whose) -> Ending:
     """How the attempt of a finished or vanished Job ended."""
     if job is None:
         return Ending(Reason.POD_LOST, "Its Job was deleted; the next attempt looks into the store for what is done.")
-    pod = _last(pods)
+    pod = last_of(pods)
     outcome = None if pod is None else believed(pod.termination, whose)
     if outcome is not None and outcome.reason is Reason.COMPLETED:
         return Ending(outcome.reason, outcome.message, pod, outcome)
@@ -78,10 +78,17 @@ def _wordless(job: Job, pod: Pod | None) -> Ending:
     return Ending(reason, f"{pod.name} ended with exit code {code} without leaving an outcome. {_mend(reason)}", pod)
 
 
-def _last(pods: tuple[Pod, ...]) -> Pod | None:
+def last_of(pods: tuple[Pod, ...]) -> Pod | None:
     """The pod that ended last; one that completed is preferred, for a Job may have had several."""
     ended = [pod for pod in pods if pod.exit_code is not None]
     return max(ended or pods, key=lambda pod: (pod.exit_code == 0, pod.finished_at or pod.created_at), default=None)
+
+
+def failed_last(pods: tuple[Pod, ...]) -> tuple[Pod, ...]:
+    """Of several pods at once the one that failed last: the others ended well, or were stopped for it."""
+    stopped = {0, None, TABLE[Reason.CANCELLED].code}
+    failed = [pod for pod in pods if pod.exit_code not in stopped]
+    return tuple(sorted(failed, key=lambda pod: pod.finished_at or pod.created_at)[-1:])
 
 
 def _mend(reason: Reason) -> str:

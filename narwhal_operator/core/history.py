@@ -7,13 +7,13 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from narwhal_operator.contract.base import Contract, clip
-from narwhal_operator.contract.common import MESSAGE_LIMIT, Attempt, JobStatus
-from narwhal_operator.contract.outcome import TABLE, Class, Reason
+from narwhal_operator.contract.common import MESSAGE_LIMIT, Attempt, JobStatus, Stage
+from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkOutcome
 from narwhal_operator.core import backoff
-from narwhal_operator.core.endings import Ending, Whose, ending_of
+from narwhal_operator.core.endings import Ending, Whose, ending_of, failed_last
 from narwhal_operator.core.memory import Allowance, limit_of
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
-from narwhal_operator.core.pods import newest, thrashes, wait_of
+from narwhal_operator.core.pods import leading, newest, thrashes, wait_of
 from narwhal_operator.core.text import moment_of, rfc3339
 
 KEPT: Final = 10
@@ -34,6 +34,7 @@ class History:
     retry_at: datetime | None = None
     started_at: str | None = None
     ending: Ending | None = None  # of the attempt that was found ended in this pass
+    passed: WorkOutcome | None = None  # of the stage of the open attempt that was found ended in this pass
 
     @property
     def open(self) -> Attempt | None:
@@ -57,10 +58,13 @@ class History:
         last = tuple(attempt.model_copy(update={"counted": False}) for attempt in self.attempts[-1:])
         return replace(self, attempts=(*self.attempts[:-1], *last), failures=0, retry_at=None)
 
-    def begin(self, job: str, now: datetime, running: bool, given: Allowance | None = None) -> "History":
+    def begin(
+        self, job: str, now: datetime, running: bool, given: Allowance | None = None, stage: Stage | None = None
+    ) -> "History":
         """With the next attempt open. `running`: its pod may start, so the clock of the whole does too."""
         memory, cpus = (None, None) if given is None else (limit_of(given.resources), given.cpus)
-        attempts = (*self.attempts, Attempt(number=self.number, job=job, memory=memory, cpus=cpus))[-KEPT:]
+        attempt = Attempt(number=self.number, job=job, stage=stage, memory=memory, cpus=cpus)
+        attempts = (*self.attempts, attempt)[-KEPT:]
         started = self.started_at or (rfc3339(now) if running else None)
         return replace(self, attempts=attempts, retry_at=None, started_at=started)
 
@@ -90,12 +94,12 @@ def history_of(status: JobStatus, digest: str) -> History:
     )
 
 
-def adopt(history: History, observed: Observed, job_name: str, now: datetime) -> History:
+def adopt(history: History, observed: Observed, job_name: str, now: datetime, stage: Stage | None = None) -> History:
     """With the next attempt open if its Job exists already: the operator died between creating it and saying so."""
     job = observed.job(job_name)
     if history.open is not None or job is None:
         return history
-    return history.begin(job_name, now, running=not job.suspended)
+    return history.begin(job_name, now, running=not job.suspended, stage=stage)
 
 
 def absorb(history: History, observed: Observed, now: datetime) -> History:
@@ -105,7 +109,8 @@ def absorb(history: History, observed: Observed, now: datetime) -> History:
         return history
     job = observed.job(attempt.job)
     if job is None or job.finished:
-        ending = ending_of(job, observed.pods, Whose(observed.resource.uid, history.digest, attempt.number))
+        pods = failed_last(observed.pods) if attempt.stage == "Range" else observed.pods
+        ending = ending_of(job, pods, Whose(observed.resource.uid, history.digest, attempt.number))
     else:
         given_up = _given_up(observed, job, now)
         if given_up is None:
@@ -126,10 +131,12 @@ def _given_up(observed: Observed, job: Job, now: datetime) -> Ending | None:
 
 
 def _noted(history: History, attempt: Attempt, observed: Observed) -> History:
-    pod = newest(observed.pods)
+    pod = leading(observed.pods)
     if pod is None:
         return history
     started = rfc3339(pod.started_at) if pod.started_at else None
+    if attempt.stage is not None:
+        started = attempt.started_at or started
     update = {"pod": pod.name, "node": pod.node, "started_at": started}
     return replace(
         history,
@@ -154,7 +161,7 @@ def _ended(history: History, attempt: Attempt, ending: Ending, scale: float, now
 
 def _closing(attempt: Attempt, ending: Ending, now: datetime) -> Json:
     pod, outcome = ending.pod, ending.outcome
-    started = pod.started_at if pod else None
+    started = pod.started_at if pod and attempt.stage is None else None
     finished = (pod.finished_at if pod else None) or now
     return {
         "pod": pod.name if pod else attempt.pod,

@@ -19,6 +19,8 @@ def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspen
     order = rules.order(case, case.head(case.history.number))
     if isinstance(order, TranscodeOrder):
         order = order.model_copy(update={"cpus": given.cpus})
+    opened = case.history.open
+    parts = (opened.ranges or 1) if opened is not None and opened.stage == "Range" else 1
     return CreateJob(
         name=case.job_name,
         order=order,
@@ -28,6 +30,8 @@ def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspen
         deadline=case.spec.active_deadline_seconds,
         avoid=avoided(case.history.attempts),
         queue=queue,
+        completions=parts,
+        parallelism=min(parts, order.spec.parallelism) if isinstance(order, TranscodeOrder) else 1,
     )
 
 

@@ -22,6 +22,8 @@ QUEUE: Final = "kueue.x-k8s.io/queue-name"
 """Label of Kueue, copied from a resource to its Jobs; Kueue then decides when they run."""
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
 """Label the Job controller puts on pods."""
+INDEX: Final = "batch.kubernetes.io/job-completion-index"
+"""Label the Job controller puts on pods of an indexed Job."""
 MANAGER: Final = "narwhal-operator"
 
 

@@ -19,6 +19,7 @@ from narwhal_operator.core.jobs import allowance_of, work_job
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
 from narwhal_operator.core.plan import Action, CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer, SuspendJob
 from narwhal_operator.core.queueing import Claim
+from narwhal_operator.core.stages import onward
 from narwhal_operator.core.summary import State, Verdict, Want, conditions_of
 from narwhal_operator.core.text import moment_of, rfc3339
 
@@ -59,9 +60,9 @@ def _case(
     history = history_of(before, digest)
     if observed.resource.asked_again:
         history = history.forgiven()
-    case = Case(observed, now, spec, before, history)
-    history = absorb(adopt(case.history, observed, case.job_name, now), observed, now)
-    return replace(case, history=history)
+    case = Case(observed, now, spec, before, history, rules.first(spec))
+    history = adopt(case.history, observed, case.job_name, now, case.first)
+    return replace(case, history=onward(history, observed) or absorb(history, observed, now))
 
 
 def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
@@ -72,8 +73,9 @@ def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     actions = _actions(case, verdict, rules)
     created = next((action for action in actions if isinstance(action, CreateJob)), None)
     history = case.history
-    if created is not None:
-        history = history.begin(created.name, case.now, verdict.want is Want.RUNNING, allowance_of(case, rules))
+    if created is not None and history.open is None:
+        given, running = allowance_of(case, rules), verdict.want is Want.RUNNING
+        history = history.begin(created.name, case.now, running, given, case.first)
     final = verdict.state in _FINAL
     if final and labels.FINALIZER in case.observed.resource.finalizers:
         actions = (*actions, SetFinalizer(present=False))

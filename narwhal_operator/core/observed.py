@@ -62,6 +62,8 @@ class Job:
     failed: str | None  # reason of its condition Failed
     started_at: datetime | None = None  # when it last began or was resumed
     message: str = ""
+    completed: int = 0
+    """Pods that have succeeded; of an indexed Job: indexes."""
 
     @property
     def finished(self) -> bool:
@@ -87,6 +89,7 @@ class Pod:
     termination: str = ""
     waiting: tuple[str, str] | None = None  # reason and message of a container that does not start
     unschedulable: str | None = None
+    index: str | None = None  # of an indexed Job
 
 
 class RefusalKind(StrEnum):
@@ -116,6 +119,7 @@ class Observed:
     pods: tuple[Pod, ...] = ()  # of the Job of the open attempt
     pod_refusal: str | None = None  # what the Job controller says when it cannot create a pod
     report: WorkerReport | None = None
+    reports: tuple[WorkerReport, ...] = ()  # of all pods, where there are several
     download: Resource | None = None  # the DownloadJob a TranscodingJob takes its input from
     children: tuple[Resource, ...] = ()  # of a MediaLibrary
     turn: Turn | None = None  # in the line of those that want to start; None: there are no limits

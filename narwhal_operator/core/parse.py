@@ -44,6 +44,7 @@ def job_of(raw: Json) -> Job:
         failed=None if failed is None else failed.get("reason") or "Failed",
         started_at=moment_of(status.get("startTime")),
         message=(failed or {}).get("message") or "",
+        completed=int(status.get("succeeded") or 0),
     )
 
 
@@ -69,6 +70,7 @@ def pod_of(raw: Json) -> Pod:
         out_of_memory=(ended or {}).get("reason") == "OOMKilled",
         termination=(ended or {}).get("message") or "",
         waiting=None if waiting is None else (waiting.get("reason") or "", waiting.get("message") or ""),
+        index=(meta.get("labels") or {}).get(labels.INDEX),
         unschedulable=scheduled.get("message") or None if scheduled.get("reason") == "Unschedulable" else None,
     )
 

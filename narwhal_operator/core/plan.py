@@ -22,6 +22,8 @@ class CreateJob:
     deadline: int | None = None  # seconds
     avoid: tuple[str, ...] = ()  # nodes it should not run on where there are others
     queue: str | None = None  # Kueue's queue name
+    completions: int = 1  # over 1: an indexed Job
+    parallelism: int = 1
 
 
 @dataclass(frozen=True, slots=True)

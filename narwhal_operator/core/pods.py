@@ -1,5 +1,6 @@
 """Pods that do not come to run: what the cluster says, and whether waiting for it has an end."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,7 +39,7 @@ class Wait:
 
 def wait_of(observed: Observed, job: Job) -> Wait | None:
     """What keeps the pod of an unfinished Job from running. A cluster that is full is waited for without a bound."""
-    pod = newest(observed.pods)
+    pod = leading(observed.pods)
     if pod is None:
         since = job.started_at or job.created_at
         return Wait(observed.pod_refusal, since) if observed.pod_refusal else None
@@ -55,6 +56,13 @@ def newest(pods: tuple[Pod, ...]) -> Pod | None:
     return max(pods, key=lambda pod: pod.created_at, default=None)
 
 
+def leading(pods: tuple[Pod, ...]) -> Pod | None:
+    """The pod to speak of: of several one that runs, else one that may yet; the newest of these."""
+    return newest(tuple(pod for pod in pods if pod.running)) or newest(
+        tuple(pod for pod in pods if pod.exit_code is None and not pod.failed) or pods
+    )
+
+
 def thrashes(pods: tuple[Pod, ...]) -> bool:
-    """Whether the Job has replaced its pod too often."""
-    return sum(pod.failed for pod in pods) >= REPLACEMENTS
+    """Whether the Job has replaced its pod, or that of one index, too often."""
+    return max(Counter(pod.index for pod in pods if pod.failed).values(), default=0) >= REPLACEMENTS

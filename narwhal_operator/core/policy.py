@@ -30,6 +30,7 @@ class Policy:
     backoff_scale: float = 1.0
     start_timeout: float = 600.0  # how long the cluster may refuse a pod before its resource is Failed
     sweep_timeout: float = 120.0  # how long a deletion waits for its sweep
+    range_seconds: float = 170.0  # least estimated encoding of one pod of several
     job_ttl: int = 3600  # finished Jobs stay this long: their pods' logs can be read
 
     def worker_of(self, order: DownloadOrder | TranscodeOrder) -> WorkerPolicy:

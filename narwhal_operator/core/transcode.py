@@ -21,6 +21,7 @@ from narwhal_operator.contract.transcode import (
 from narwhal_operator.core import lifecycle
 from narwhal_operator.core.case import Case, Rules, s3_store, secret_of
 from narwhal_operator.core.observed import Json, Observed, Resource
+from narwhal_operator.core.parts import merged
 from narwhal_operator.core.plan import Plan
 from narwhal_operator.core.summary import State, Verdict
 from narwhal_operator.core.text import percent_text, span_text
@@ -28,7 +29,6 @@ from narwhal_operator.core.text import percent_text, span_text
 _Case: TypeAlias = Case[TranscodingJobSpec, TranscodingJobStatus]
 _WAIT_POLL: Final = 60.0
 """Seconds between looks at the DownloadJob, beside its events."""
-_ONE_POD: Final = "parallelism: this version runs one pod"
 
 
 def decide(observed: Observed, now: datetime) -> Plan:
@@ -89,7 +89,8 @@ def _order(case: _Case, head: OrderHead) -> TranscodeOrder:
         input=ObjectLocation(store=s3_store(mount, secret), bucket=bucket, key=key),
         input_sha256=sha256,
         output_store=s3_store(o.OUTPUT_STORE, output_secret),
-        keys=o.KEYS if case.spec.packaging.encryption is not None and head.task == "Run" else None,
+        keys=o.KEYS if case.spec.packaging.encryption is not None and head.task != "Sweep" else None,
+        range_seconds=case.observed.policy.range_seconds,
     )
 
 
@@ -111,13 +112,15 @@ def _input(case: _Case) -> tuple[str, str, str, str | None]:
 
 def _facts(case: _Case, verdict: Verdict) -> Json:
     ending, before, report = case.history.ending, case.before, case.observed.report
-    outcome = ending.outcome if ending is not None else None
+    outcome = ending.outcome if ending is not None else case.history.passed
     opened = case.history.open
     mine = report is not None and opened is not None and report.attempt == opened.number
     plan = (outcome.plan if outcome else None) or (report.plan if report and mine else None) or before.plan
-    if plan is not None and case.spec.parallelism > 1 and _ONE_POD not in plan.notes:
-        plan = plan.model_copy(update={"notes": [*plan.notes[:31], _ONE_POD]})
-    progress = _progress(before.progress, report.transcode if report is not None and mine else None)
+    said = report.transcode if report is not None and mine else None
+    if opened is not None and opened.stage == "Range":
+        reports = [one for one in case.observed.reports if one.attempt == opened.number]
+        said = merged(reports, case.job.completed if case.job is not None else 0, plan)
+    progress = _progress(before.progress, said)
     if verdict.state is State.COMPLETE:
         progress = _whole(progress)
     result = outcome.result if outcome is not None and outcome.result is not None else before.result
@@ -132,7 +135,9 @@ def _progress(before: TranscodeProgress | None, report: TranscodeProgress | None
         return report
     known = {rung.name: rung.percent for rung in before.rungs}
     rungs = [rung.model_copy(update={"percent": max(rung.percent, known.get(rung.name, 0))}) for rung in report.rungs]
-    return report.model_copy(update={"percent": max(before.percent, report.percent), "rungs": rungs})
+    done = max(before.segments_done, report.segments_done) if report.segments_total == before.segments_total else None
+    known_done = {} if done is None else {"segments_done": done}
+    return report.model_copy(update={"percent": max(before.percent, report.percent), "rungs": rungs, **known_done})
 
 
 def _whole(progress: TranscodeProgress | None) -> TranscodeProgress:
@@ -162,4 +167,5 @@ RULES: Rules[TranscodingJobSpec, TranscodingJobStatus] = Rules(
     order=_order,
     worker=lambda _spec, policy: policy.transcode,
     facts=_facts,
+    first=lambda spec: "Plan" if spec.parallelism > 1 and spec.mode == "Encode" else None,
 )

@@ -28,6 +28,7 @@ class Memory:
 
     jobs: Callable[[str], frozenset[str]] = lambda _uid: frozenset()
     report: Callable[[str], WorkerReport | None] = lambda _uid: None
+    reports: Callable[[str], tuple[WorkerReport, ...]] = lambda _uid: ()
 
 
 async def observe(api: Api, key: Key, policy: Policy, memory: Memory, now: datetime) -> Observed | None:
@@ -38,7 +39,7 @@ async def observe(api: Api, key: Key, policy: Policy, memory: Memory, now: datet
     resource = resource_of({"kind": key.kind} | raw)
     lookup = lookup_of(resource, memory.jobs(resource.uid))
     jobs = await _jobs(api, resource, lookup.jobs)
-    seen = Observed(resource, policy, jobs, report=memory.report(resource.uid))
+    seen = Observed(resource, policy, jobs, report=memory.report(resource.uid), reports=memory.reports(resource.uid))
     if lookup.open_job is not None:
         seen = await _with_pods(api, seen, lookup.open_job, now)
     if lookup.download is not None:

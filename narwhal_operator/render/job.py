@@ -6,7 +6,7 @@ from typing import Any, Final
 from narwhal_operator.contract import order as o
 from narwhal_operator.contract.base import API_VERSION
 from narwhal_operator.contract.order import DownloadOrder
-from narwhal_operator.contract.outcome import TABLE, Reason
+from narwhal_operator.contract.outcome import TABLE, Class, Reason
 from narwhal_operator.core import labels
 from narwhal_operator.core.observed import Resource
 from narwhal_operator.core.plan import CreateJob
@@ -20,6 +20,9 @@ CONTAINER: Final = "worker"
 TERMINATION_LOG: Final = "/dev/termination-log"
 GRACE: Final = 30
 """Seconds from SIGTERM to SIGKILL; a worker needs about one."""
+PART_RETRIES: Final = 2
+"""Times a part is made again in the same attempt."""
+_HOPELESS: Final = frozenset({Class.TERMINAL, Class.USER, Class.MEMORY})
 SWEEP_TTL: Final = 20
 """Seconds a finished sweep stays, should the operator die before it removes it: nobody owns it any more."""
 
@@ -37,9 +40,7 @@ def job(create: CreateJob, resource: Resource, policy: Policy) -> Json:
     if not sweep:
         metadata["ownerReferences"] = [owner_of(resource)]
     spec: Json = {
-        "backoffLimit": 2 if sweep else 0,  # a retry of work is the operator's; a sweep is simply tried again
-        "completions": 1,
-        "parallelism": 1,
+        **_pods(create),
         "suspend": create.suspend,
         "podReplacementPolicy": "Failed",  # never two pods of one attempt
         "ttlSecondsAfterFinished": SWEEP_TTL if sweep else policy.job_ttl,
@@ -48,7 +49,7 @@ def job(create: CreateJob, resource: Resource, policy: Policy) -> Json:
     if create.deadline is not None:
         spec["activeDeadlineSeconds"] = create.deadline
     if not sweep:
-        spec["podFailurePolicy"] = _failure_policy()
+        spec["podFailurePolicy"] = _failure_policy(indexed=create.order.head.task == "Range")
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
@@ -78,16 +79,34 @@ def labels_of(create: CreateJob, resource: Resource) -> dict[str, str]:
     }
 
 
-def _failure_policy() -> Json:
-    """One pod is one attempt: a Job replaces its pod only where the cluster took it away."""
+def _pods(create: CreateJob) -> Json:
+    """How many pods, and how often one that failed is replaced."""
+    pods: Json = {"completions": create.completions, "parallelism": create.parallelism}
+    if create.order.head.task == "Range":
+        # One part that fails again and again ends the attempt; the others' segments are stored.
+        return pods | {"completionMode": "Indexed", "backoffLimitPerIndex": PART_RETRIES, "maxFailedIndexes": 0}
+    # A retry of work is the operator's; a sweep is simply tried again.
+    return pods | {"backoffLimit": 2 if create.order.head.task == "Sweep" else 0}
+
+
+def _failure_policy(*, indexed: bool) -> Json:
+    """One pod is one attempt, or one part of it: it is replaced where the cluster took it away, a part where a retry may do."""
     stopped = [TABLE[Reason.CANCELLED].code]  # the worker was told to stop: a drain, a suspension
     return {
         "rules": [
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             {"action": "Ignore", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": stopped}},
-            {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "NotIn", "values": [0]}},
+            _final(indexed=indexed),
         ]
     }
+
+
+def _final(*, indexed: bool) -> Json:
+    """Of a part only what ends the same way, or needs more than another pod: the attempt ends with that reason."""
+    values = [0] if not indexed else sorted(TABLE[reason].code for reason in Reason if TABLE[reason].cls in _HOPELESS)
+    values = sorted({*values, TABLE[Reason.PLAN_LOST].code}) if indexed else values
+    codes = {"containerName": CONTAINER, "operator": "In" if indexed else "NotIn", "values": values}
+    return {"action": "FailIndex" if indexed else "FailJob", "onExitCodes": codes}
 
 
 def _template(create: CreateJob, resource: Resource, policy: Policy, marks: dict[str, str]) -> Json:
@@ -129,6 +148,7 @@ def _container(create: CreateJob, image: str, pull_policy: str, mounts: list[Jso
             *("--termination-log", TERMINATION_LOG),
             *("--listen", f"0.0.0.0:{o.PROGRESS_PORT}"),
             *("--scratch", o.SCRATCH),
+            *(("--index", "$(JOB_COMPLETION_INDEX)") if create.order.head.task == "Range" else ()),
         ],
         "env": [{"name": "TMPDIR", "value": o.SCRATCH}, {"name": "HOME", "value": o.SCRATCH}],
         "ports": [{"name": "metrics", "containerPort": o.PROGRESS_PORT, "protocol": "TCP"}],

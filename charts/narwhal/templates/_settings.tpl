@@ -23,4 +23,5 @@
 - {name: NARWHAL_TRANSCODE_RESOURCES, value: {{ toJson .Values.transcode.resources | quote }}}
 - {name: NARWHAL_TRANSCODE_SCRATCH, value: {{ .Values.transcode.scratch | quote }}}
 - {name: NARWHAL_TRANSCODE_MEMORY_CEILING, value: {{ .Values.transcode.memoryCeiling | quote }}}
+- {name: NARWHAL_RANGE_SECONDS, value: {{ .Values.transcode.rangeSeconds | quote }}}
 {{- end -}}

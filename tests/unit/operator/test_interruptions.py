@@ -88,13 +88,36 @@ async def library(world: World) -> None:
     await world.settle()
 
 
+async def divided(world: World) -> None:
+    """A transcode by several pods whose parts fail in the first attempt: all stages, twice."""
+    world.work = lambda order: (
+        Reason.STORE_UNREACHABLE
+        if (order["head"]["task"], order["head"]["attempt"]) == ("Range", 1)
+        else Reason.COMPLETED
+    )
+    await world.add("TranscodingJob", "bbb", b.transcode_spec(parallelism=2))
+    await world.settle()
+
+
+async def divided_and_deleted(world: World) -> None:
+    """Deleted while its parts are made: their Job goes, the store is swept."""
+    world.work = lambda order: None if order["head"]["task"] == "Range" else Reason.COMPLETED
+    await world.add("TranscodingJob", "bbb", b.transcode_spec(parallelism=2))
+    await world.settle()
+    tcj = named("TranscodingJob", "media", "bbb")
+    if tcj in world.api.objects:
+        world.api.set(tcj, {"metadata": {"deletionTimestamp": world.now.isoformat()}})
+    await world.settle()
+
+
 def by_attempt(*reasons: Reason) -> Work:
     """Attempts that end with these reasons, one after the other."""
     return lambda order: reasons[min(order["head"]["attempt"], len(reasons)) - 1]
 
 
 SCENARIOS = (
-    plain, retried, failed, chained, suspended_and_resumed, changed_in_mid_run, deleted_in_mid_run, short_lived, library
+    plain, retried, failed, chained, suspended_and_resumed, changed_in_mid_run, deleted_in_mid_run, short_lived, library,
+    divided, divided_and_deleted,
 )  # fmt: skip
 
 
@@ -169,8 +192,15 @@ def test_ends() -> None:
         "deleted_in_mid_run": [],
         "short_lived": [],
         "library": [],
+        "divided": [],
+        "divided_and_deleted": [],
     }
-    for name in ("deleted_in_mid_run", "short_lived"):
+    tcj = ends["divided"][named("TranscodingJob", "media", "bbb")]
+    assert [(number, job[-7:], reason) for number, job, reason in tcj["attempts"]] == [
+        (1, "1-range", "StoreUnreachable"),
+        (2, "-finish", "Completed"),
+    ]
+    for name in ("deleted_in_mid_run", "short_lived", "divided_and_deleted"):
         left = [path for path in ends[name] if "/events/" not in path]
         assert left == [], name
     counts = ends["library"][named("MediaLibrary", "media", "lib")]["counts"]

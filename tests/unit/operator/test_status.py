@@ -126,26 +126,6 @@ def test_the_last_word_of_a_worker_counts_more_than_what_was_seen_of_it(reason: 
     assert shown["percent"] == (100 if more else 40)
 
 
-def test_parallelism_is_accepted_and_said_to_be_one_pod() -> None:
-    """This version runs one pod whatever parallelism asks; the plan's notes say so."""
-    spec = b.transcode_spec(parallelism=4)
-    plan = {
-        "width": 1920, "height": 1080, "frameRate": "24/1", "durationSeconds": 30.0, "frames": 720, "videoCodec": "h264"
-    }  # fmt: skip
-    told = {"kind": "TranscodingJob", "uid": b.UID, "attempt": 1, "phase": "Encoding", "plan": plan}
-    name = b.job_name("TranscodingJob", spec)
-    status = b.status("TranscodingJob", spec, b.attempt("TranscodingJob", spec))
-    view = Observed(
-        b.resource("TranscodingJob", spec, status),
-        jobs=(b.job(name),),
-        pods=(b.pod(running=True),),
-        report=WorkerReport.from_wire(told),
-    )
-    decided = transcode.decide(view, b.NOW).status
-    assert decided is not None
-    assert decided["plan"]["notes"] == ["parallelism: this version runs one pod"]
-
-
 def test_the_users_resources_take_the_place_of_defaults_they_would_contradict() -> None:
     """A limit that is asked for drops the default request above it; CPUs for the encoder come from the limit."""
     policy = Policy(

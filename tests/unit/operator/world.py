@@ -156,6 +156,8 @@ class World:
             "blockOwnerDeletion": True,
         }
         marks = meta["labels"] | {labels.JOB_NAME: job["metadata"]["name"]}
+        if job["spec"].get("completionMode") == "Indexed":
+            marks |= {labels.INDEX: "0"}  # one pod stands for all parts: which of them ends how is the table's matter
         self.api.version += 1
         self.api.objects[named("Pod", "media", name)] = {
             "kind": "Pod",
@@ -205,7 +207,9 @@ def outcome_of(order: Json, reason: Reason) -> str:
         "startedAt": "2026-01-01T11:59:00Z",
         "finishedAt": "2026-01-01T12:00:00Z",
     }
-    if good and head["task"] == "Run":
+    if good and head["task"] == "Plan":
+        made["ranges"] = 3
+    if good and head["task"] in {"Run", "Finish"}:
         made |= {"artifact": b.ARTIFACT} if order["kind"] == "DownloadJob" else {"result": b.RESULT}
     return WorkOutcome.from_wire(made).termination()
 
