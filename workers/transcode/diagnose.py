@@ -21,8 +21,6 @@ FULL_BYTES: Final = 1024 * 1024
 async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int], scratch: Path) -> WorkError:
     """The error that a failed encode of these streams of the input ends with."""
     evidence = ended.tail[-EVIDENCE:]
-    if given.trouble is not None:
-        return given.trouble
     if ended.stalled:
         seconds = limits.STALL_SECONDS
         return WorkError(
@@ -35,6 +33,8 @@ async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int],
         sure = "" if ended.oom_kills else ", most likely"
         message = f"FFmpeg was killed{sure} for want of memory; raise spec.template.resources.limits.memory."
         return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
+    if streams and given.trouble is not None:
+        return given.trouble
     for stream in streams:
         argv, reached = partial(_decode, given, stream), Reached()
         check = await runner.run(argv, fds=[given.fd], on_output=lines(reached.line))
