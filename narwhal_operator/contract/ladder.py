@@ -146,6 +146,6 @@ class Packaging(Contract):
 
     @model_validator(mode="after")
     def _plays(self) -> Self:
-        if self.encryption is not None and "DASH" in self.manifests:
+        if self.encryption is not None and self.encryption.method == "AES-128" and "DASH" in self.manifests:
             raise ValueError(_WHOLE_IN_DASH)
         return self

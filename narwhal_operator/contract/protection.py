@@ -3,14 +3,34 @@
 import re
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from narwhal_operator.contract.base import Check, Contract, Rule, Span, lasting, matching
+from narwhal_operator.contract.base import Check, Contract, Rule, Span, lasting, matches, matching
 from narwhal_operator.contract.common import LocalRef
 
 _URI: Final = r"^(https?://|skd://|/)([A-Za-z0-9._~:/?#!$&()*+,;=%-]|\{kid\})+$"
+_PSSH: Final = r"^AAA[A-M][A-Za-z0-9+/][HXn3]Bzc2g[AB][A-Za-z0-9+/]{32,}={0,2}$"
+"""In base64: four bytes of size, the letters pssh, a version of 0 or 1."""
 _PLACE: Final = "{kid}"
 _ROTATED: Final = "keyUri must hold {kid} where keys rotate: each key needs a URI of its own"
+_ONE_KEY: Final = "rotation must be left out with cbcs and cenc: one key encrypts the whole title"
+_SYSTEMS: Final = "keyFormat and pssh must be left out with AES-128: they are of cbcs and cenc"
+
+
+def _distinct(boxes: list[str]) -> list[str]:
+    if len(set(boxes)) != len(boxes):
+        raise ValueError("pssh must not have a box twice")
+    return boxes
+
+
+Pssh = Annotated[
+    str,
+    Field(min_length=44, max_length=4096),
+    matches(
+        _PSSH,
+        "must be a whole pssh box in base64; it begins with AAA and has HBzc2g, XBzc2g, nBzc2g or 3Bzc2g after that",
+    ),
+]
 
 
 class KeysSource(Contract):
@@ -36,10 +56,14 @@ class Encryption(Contract):
 
     cel: ClassVar[tuple[Rule, ...]] = (
         Rule("!has(self.rotation) || self.keyUri.contains('{kid}')", _ROTATED, field="keyUri"),
+        Rule("!has(self.rotation) || self.method == 'AES-128'", _ONE_KEY, field="rotation"),
+        Rule("self.method != 'AES-128' || (!has(self.keyFormat) && !has(self.pssh))", _SYSTEMS, field="method"),
     )
 
-    method: Literal["AES-128"] = Field(
-        description="AES-128: whole segments, AES-CBC (RFC 8216 section 4.3.2.4); HLS only."
+    method: Literal["AES-128", "cbcs", "cenc"] = Field(
+        description="AES-128: whole segments, AES-CBC; HLS only (RFC 8216 section 4.3.2.4). cbcs and cenc: samples by Common"
+        " Encryption (ISO/IEC 23001-7), for DRM systems and ClearKey, in HLS and DASH; h264 and hevc only. cbcs is what"
+        " all systems of today take, cenc what older ones do, and Apple's never."
     )
     keys_from: KeysSource = Field(description="The content keys.")
     key_uri: Annotated[
@@ -57,6 +81,37 @@ class Encryption(Contract):
         " Everyone who may read the playlists sees it: who may have a key is the key server's to decide."
     )
     rotation: Rotation | None = Field(None, description="Several keys, one after the other; absent: one for all.")
+
+    key_format: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=128),
+            matches(
+                r"^[A-Za-z0-9.:_-]+$", "must be letters, digits, . : _ or -, such as com.apple.streamingkeydelivery"
+            ),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Of cbcs and cenc: KEYFORMAT of keyUri in HLS, such as com.apple.streamingkeydelivery; absent means"
+        " identity: keyUri answers with the key itself.",
+    )
+    pssh: Annotated[list[Pssh], AfterValidator(_distinct)] | None = Field(
+        None,
+        min_length=1,
+        max_length=8,
+        description="Of cbcs and cenc: pssh boxes of DRM systems, in base64, as their key servers give them. They go into"
+        " init segments, manifest and playlists. The common one (W3C) is always there.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+    @model_validator(mode="after")
+    def _fits_method(self) -> Self:
+        if self.rotation is not None and self.method != "AES-128":
+            raise ValueError(_ONE_KEY)
+        if self.method == "AES-128" and (self.key_format is not None or self.pssh is not None):
+            raise ValueError(_SYSTEMS)
+        return self
 
     @model_validator(mode="after")
     def _rotates(self) -> Self:

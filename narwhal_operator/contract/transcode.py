@@ -1,8 +1,8 @@
 """TranscodingJob: spec and status. The CRD is generated from these models."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from narwhal_operator.contract.base import (
     BucketName,
@@ -63,8 +63,21 @@ class Output(Contract):
     storage_ref: LocalRef | None = Field(None, description="Secret of the store; absent uses narwhal-storage.")
 
 
+_NO_AV1: Final = "encryption must be AES-128 with av1; cbcs and cenc are of h264 and hevc"
+
+
 class TranscodeOptions(Suspendable):
     """How to transcode: what a MediaLibrary's transcodeTemplate may set too."""
+
+    cel: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.packaging) || !has(self.packaging.encryption) || self.packaging.encryption.method == 'AES-128'"
+            " || !has(self.ladder) || !(has(self.ladder.preset) && self.ladder.preset == 'av1-standard'"
+            " || has(self.ladder.renditions) && self.ladder.renditions.exists(r, has(r.codec) && r.codec == 'av1'))",
+            _NO_AV1,
+            field="packaging.encryption",
+        ),
+    )
 
     mode: Literal["Encode", "Plan"] = Field(
         "Encode", description="Encode, or Plan: probe, resolve the ladder and say what would run; encodes nothing."
@@ -117,6 +130,14 @@ class TranscodeOptions(Suspendable):
         le=64,
         description="Worker pods at once; 1: one pod does all. A title too short to be divided is one pod's work in any case.",
     )
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> Self:
+        wish, codecs = self.packaging.encryption, [one.codec for one in self.ladder.renditions or []]
+        av1 = self.ladder.preset == "av1-standard" or "av1" in codecs
+        if wish is not None and wish.method != "AES-128" and av1:
+            raise ValueError(_NO_AV1)
+        return self
 
 
 class TranscodingJobSpec(TranscodeOptions):

@@ -36,6 +36,8 @@ class Kind:
     """Of the top rung."""
     spec: dict[str, Any] = field(default_factory=dict)
     """What differs from RUNGS in HLS and DASH with segments of a second."""
+    key: str = ""
+    """The content key in hex, where it is encrypted; its id is KID."""
     unplayed: dict[str, str] = field(default_factory=dict)
     """Players of the browser that cannot play it, and why; all others must."""
 
@@ -157,3 +159,21 @@ WISHES: Final = [
 ]  # fmt: skip
 """What is asked for besides the ladder and the manifests."""
 KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS, *ALONE, *WISHES]
+
+KID: Final = "00112233445566778899aabbccddeeff"
+
+
+def encrypted(method: str, manifests: Sequence[str], **more: Any) -> Kind:
+    """A kind that is encrypted."""
+    wish = {"method": method, "keysFrom": {"secretRef": {"name": "film-keys"}}, "keyUri": "/keys/{kid}"}
+    packaging = {"segmentDuration": "1s", "manifests": manifests, "encryption": wish}
+    return kind(f"encrypted-{method.lower()}", 80, BOTH, spec={"packaging": packaging}, note="encrypted", **more)
+
+
+_BY_SYSTEMS: Final = "hls.js decrypts samples by a DRM system, not with a key it is given"
+ENCRYPTED: Final = [
+    encrypted("AES-128", ["HLS"], key="5f1d9c3ab27e84460fd1c2b3a4958677", unplayed={"dash": "DASH players know no AES-128"}),
+    encrypted("cbcs", ["HLS", "DASH"], key="6f1d9c3ab27e84460fd1c2b3a4958677", unplayed={"hls": _BY_SYSTEMS}),
+    encrypted("cenc", ["HLS", "DASH"], key="7f1d9c3ab27e84460fd1c2b3a4958677", unplayed={"hls": _BY_SYSTEMS}),
+]  # fmt: skip
+"""Encrypted packages, which only readers with the key can play."""

@@ -68,6 +68,11 @@ const players = {
       },
       debug: { logLevel: 0 },
     });
+    if (job.keys) {
+      const base64 = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((byte) => parseInt(byte, 16))))
+        .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+      dash.setProtectionData({ "org.w3.clearkey": { clearkeys: { [base64(job.keys.kid)]: base64(job.keys.key) } } });
+    }
     const all = (kind) => [...(dash.getRepresentationsByType(kind) || [])];
     const kind = () => (all("video").length ? "video" : "audio");
     const list = () => all(kind());

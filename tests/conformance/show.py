@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.conformance.chromium import Browser, BrowserError, chromium
-from tests.conformance.kinds import RUNGS, Kind
+from tests.conformance.kinds import KID, RUNGS, Kind
 from tests.conformance.media import media
 from tests.conformance.players import libraries
 from tests.conformance.site import site
@@ -68,6 +68,8 @@ class Stage:
         browser, url = await asyncio.wrap_future(self.ready)
         manifest = f"{url}/packages/{kind.name}/store/media/out/{PLAYERS[player]}"
         job = {"player": player, "url": manifest, "seconds": kind.seconds, "frame": float(1 / kind.rate)}
+        if kind.key:
+            job["keys"] = {"kid": KID, "key": kind.key}
         job |= {"frames": kind.frames if kind.pictures else 0, "rate": 4 if kind.seconds < FAST_SECONDS else 16}
         async with self.pages:
             try:
@@ -114,7 +116,14 @@ class Show:
         studio = Studio(self.base / kind.name)
         studio.input(kind.file).write_bytes(media(kind).read_bytes())
         packaging = {"segmentDuration": "1s", "manifests": ["HLS", "DASH"]}
-        ended = studio.run(studio.order(kind.file, spec={"ladder": RUNGS, "packaging": packaging, **kind.spec}))
+        keys = None
+        if kind.key:
+            secret = studio.base / "keys"
+            secret.mkdir()
+            (secret / KID).write_text(kind.key)
+            keys = str(secret)
+        spec = {"ladder": RUNGS, "packaging": packaging, **kind.spec}
+        ended = studio.run(studio.order(kind.file, spec=spec, keys=keys))
         if ended.result:
             for player in PLAYERS.keys() - kind.unplayed.keys():
                 play = self.stage.play(kind, player)

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from tests.conformance.kinds import ENCRYPTED, KID
 from workers.common.store import content_type_of
 
 PAGE: Final = """<!DOCTYPE html><meta charset="utf-8"><title>play</title>
@@ -32,7 +33,15 @@ async def site(packages: Path, players: Path) -> AsyncIterator[str]:
         path = request.match_info["path"]
         return _file(packages, path, content_type_of(path))
 
+    async def key(request: web.Request) -> web.StreamResponse:
+        """The key server of AES-128: one key, for who asks by its id."""
+        found = [kind.key for kind in ENCRYPTED if "AES-128" in kind.spec["packaging"]["encryption"]["method"]]
+        if request.match_info["kid"] != KID:
+            raise web.HTTPNotFound
+        return web.Response(body=bytes.fromhex(found[0]), content_type="application/octet-stream")
+
     app = web.Application()
+    app.add_routes([web.get("/keys/{kid}", key)])
     app.add_routes([web.get("/", page), web.get("/player.js", script)])
     app.add_routes([web.get("/players/{path:.+}", library), web.get("/packages/{path:.+}", package)])
     runner = web.AppRunner(app, access_log=None)

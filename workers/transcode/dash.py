@@ -11,6 +11,8 @@ from workers.transcode.layout import INIT
 from workers.transcode.rendition import Rendition, Title, peak_bandwidth
 from workers.transcode.tiles import FOLDER, Tiles
 
+CENC: Final = "{urn:mpeg:cenc:2013}"
+ET.register_namespace("cenc", CENC[1:-1])
 ROLE: Final = "urn:mpeg:dash:role:2011"
 PURPOSE: Final = "urn:tva:metadata:cs:AudioPurposeCS:2007"
 MAIN: Final = (("Role", ROLE, "main"),)
@@ -44,7 +46,7 @@ def manifest(root: str, title: Title) -> str:
     if not title.videos:
         _sound(period, title)
     for number, audio in enumerate(title.audios if title.videos else (), _videos(period, title)):
-        _audio(period, number, audio, title.target, main=_source(audio) == _source(title.audios[0]))
+        _audio(period, number, audio, title, main=_source(audio) == _source(title.audios[0]))
     for number, track in enumerate(title.extras.subtitles, len(title.audios) + 1):
         _text(period, number, track, title)
     if title.extras.tiles:
@@ -59,6 +61,7 @@ def _videos(period: ET.Element, title: Title) -> int:
     kinds = list(dict.fromkeys(_kind(video) for video in title.videos))
     for number, kind in enumerate(kinds):
         adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group})
+        _protect(adaptation, title)
         _transfer(adaptation, kind[1])
         for video in title.videos:
             if video.track and _kind(video) == kind:
@@ -66,6 +69,16 @@ def _videos(period: ET.Element, title: Title) -> int:
                 rate = {"frameRate": _words(title.timeline_of(video).rate)}
                 _representation(adaptation, video, {**size, **rate}, title.target)
     return len(kinds)
+
+
+def _protect(adaptation: ET.Element, title: Title) -> None:
+    """How its samples are encrypted, and with which key (ISO/IEC 23001-7 section 11)."""
+    for scheme, value, kid, pssh in title.seal.protections() if title.seal else ():
+        about = {"schemeIdUri": scheme, **({"value": value} if value else {})}
+        about |= {f"{CENC}default_KID": kid} if kid else {}
+        found = ET.SubElement(adaptation, "ContentProtection", about)
+        if pssh:
+            ET.SubElement(found, f"{CENC}pssh").text = pssh
 
 
 def _kind(video: Rendition) -> tuple[str, str]:
@@ -86,7 +99,7 @@ def _transfer(adaptation: ET.Element, dynamic_range: str) -> None:
         ET.SubElement(adaptation, "EssentialProperty", {"schemeIdUri": scheme, "value": value})
 
 
-def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, main: bool) -> None:
+def _audio(period: ET.Element, number: int, audio: Rendition, title: Title, *, main: bool) -> None:
     if audio.audio is None or audio.track is None:
         return
     group = {"contentType": "audio", "mimeType": "audio/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
@@ -94,11 +107,12 @@ def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, ma
     # Where nobody chooses, players go by priority, then by bit rate: without it surround would come first.
     first = {"selectionPriority": "2"} if number == 1 else {}
     adaptation = ET.SubElement(period, "AdaptationSet", {"id": str(number), **group, **language, **first})
+    _protect(adaptation, title)
     ET.SubElement(adaptation, "Label").text = audio.audio.label
     for name, scheme, value in MAIN if main and audio.audio.role == "main" else ROLES[audio.audio.role]:
         ET.SubElement(adaptation, name, {"schemeIdUri": scheme, "value": value})
     rate = {"audioSamplingRate": str(audio.track.sample_rate)}
-    representation = _representation(adaptation, audio, rate, target)
+    representation = _representation(adaptation, audio, rate, title.target)
     scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
     channels = ET.Element("AudioChannelConfiguration", {"schemeIdUri": scheme, "value": str(audio.track.channels)})
     representation.insert(0, channels)
@@ -107,7 +121,7 @@ def _audio(period: ET.Element, number: int, audio: Rendition, target: int, *, ma
 def _sound(period: ET.Element, title: Title) -> None:
     """A title of sound alone: one set, for players switch between its bit rates."""
     first = title.audios[0]
-    _audio(period, 0, first, title.target, main=True)
+    _audio(period, 0, first, title, main=True)
     for audio in title.audios[1:]:
         if audio.track:
             _representation(period[0], audio, {"audioSamplingRate": str(audio.track.sample_rate)}, title.target)

@@ -171,6 +171,7 @@ class Encoder:
             data = with_edit(data, command.delay(line, rendition.rung.codec) * line.frame_ticks)
         elif rendition.audio and rendition.audio.codec == "opus":
             data = without_pre_skip(data)
+        data = self.shelf.sealed_init(rendition, data)
         if rendition.init is None or rendition.audio:
             await self.shelf.put_init(rendition, data)
         elif data != rendition.init:

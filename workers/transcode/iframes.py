@@ -7,11 +7,12 @@ the segments as they were read back: from the segment's start, through its moof,
 from collections.abc import Iterator
 from fractions import Fraction
 
+from workers.transcode.crypt import Seal
 from workers.transcode.layout import IFRAMES, INIT, segment_name
 from workers.transcode.rendition import Rendition, Title
 
 
-def iframe_playlist(rendition: Rendition, target: int, version: int) -> str:
+def iframe_playlist(rendition: Rendition, target: int, version: int, seal: Seal | None = None) -> str:
     """The I-frame playlist of a rung. Each entry lasts until the next picture: a segment."""
     lines = [
         "#EXTM3U",
@@ -23,6 +24,8 @@ def iframe_playlist(rendition: Rendition, target: int, version: int) -> str:
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{INIT}"',
     ]
+    if seal is not None and (tag := seal.tag(rendition.path, 0)):
+        lines.append(tag)
     for segment in rendition.segments:
         seconds = f"{float(rendition.seconds(segment)):.6f}"
         lines += [

@@ -144,7 +144,7 @@ def _note_encryption(seen: Input) -> str | None:
     wish = seen.options.packaging.encryption
     if wish is None:
         return None
-    pictures = "; no I-frame playlists: a part of a segment cannot be decrypted"
+    pictures = "; no I-frame playlists: a part of a segment cannot be decrypted" if wish.method == "AES-128" else ""
     return f"encrypted ({wish.method}): subtitles, thumbnails and chapters stay clear{pictures}"
 
 

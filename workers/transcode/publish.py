@@ -37,7 +37,9 @@ async def write_playlists(shelf: Shelf, title: Title) -> None:
     """Stores the media playlists, and of the video the I-frame playlists."""
     texts = {f"{found.path}/{MEDIA}": media_playlist(found, title.target, title.seal) for found in title.renditions}
     if title.seal is None or title.seal.pictures:
-        texts |= {f"{one.path}/{IFRAMES}": iframe_playlist(one, title.target, HLS_VERSION) for one in title.videos}
+        texts |= {
+            f"{one.path}/{IFRAMES}": iframe_playlist(one, title.target, HLS_VERSION, title.seal) for one in title.videos
+        }
     line = title.plan.timeline
     texts |= {f"{text.folder}/{MEDIA}": subtitle_playlist(line, title.target) for text in title.extras.subtitles}
     if title.extras.tiles:

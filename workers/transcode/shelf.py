@@ -54,7 +54,7 @@ class Shelf:
         key = self.key(rendition, segment_name(index))
         kind = content_type_of(key)
         if self.seal is not None:
-            path = await asyncio.to_thread(_sealed, self.seal, rendition.path, index, path)
+            path = await asyncio.to_thread(_sealed, self.seal, rendition, index, path)
         info = await self.call(self.store.put_file, self.bucket, key, path, content_type=kind, cache_control=IMMUTABLE)
         return await self.read_segment(rendition, index, info)
 
@@ -72,7 +72,7 @@ class Shelf:
         start = max(0, info.size - 32)
         tail = self.store.read(self.bucket, key, start) if len(head) < info.size else head[start:]
         size = self.seal.clear_size(rendition.path, index, tail, info.size)
-        return self.seal.open(rendition.path, index, head, info.size), size
+        return self.seal.peek(rendition.path, index, head, info.size), size
 
     async def fetch_segment(self, rendition: Rendition, index: int, path: Path) -> None:
         """A stored segment behind its init segment, as a file that programs read; the init segment alone where it is missing."""
@@ -82,7 +82,8 @@ class Shelf:
         """Stored segments behind their init segment as one file, their media clear. For a thread of its own. Raises WorkError."""
         try:
             with scratch_errors(path), path.open("wb") as out:
-                out.write(rendition.init or b"")
+                init = rendition.init or b""
+                out.write(self.seal.open_init(init) if self.seal and init else init)
                 for index in indices:
                     for data in self._pieces(rendition, rendition.stored[index]):
                         out.write(data)
@@ -92,8 +93,8 @@ class Shelf:
 
     def _pieces(self, rendition: Rendition, segment: Stored) -> Iterator[bytes]:
         key, start = self.key(rendition, segment_name(segment.index)), 0
-        if self.seal is not None:
-            yield self.seal.open(rendition.path, segment.index, self.store.read(self.bucket, key), segment.size)
+        if self.seal is not None and rendition.track is not None:
+            yield self.seal.open(rendition.path, segment.index, self.store.read(self.bucket, key), rendition.track)
             return
         while start < segment.size:
             data = self.store.read(self.bucket, key, start, min(CHUNK, segment.size - start))
@@ -101,6 +102,10 @@ class Shelf:
                 break  # shorter than it was; its listing says so too
             yield data
             start += len(data)
+
+    def sealed_init(self, rendition: Rendition, data: bytes) -> bytes:
+        """The init segment as it is stored. Raises DamagedSegmentError."""
+        return self.seal.init(rendition.path, data, read_init(data)) if self.seal else data
 
     async def put_init(self, rendition: Rendition, data: bytes) -> None:
         """Stores the init segment. Raises DamagedSegmentError."""
@@ -167,11 +172,13 @@ async def take_stock(shelf: Shelf, renditions: Sequence[Rendition], found: dict[
     return damaged
 
 
-def _sealed(seal: Seal, folder: str, index: int, path: Path) -> Path:
-    """The stored form of a segment on scratch, in its place."""
+def _sealed(seal: Seal, rendition: Rendition, index: int, path: Path) -> Path:
+    """The stored form of a segment on scratch, in its place. Raises DamagedSegmentError."""
+    if rendition.track is None:
+        raise DamagedSegmentError("its init segment is not stored yet")
     with scratch_errors(path):
         whole = path.with_suffix(".sealed")
-        whole.write_bytes(seal.close(folder, index, path.read_bytes()))
+        whole.write_bytes(seal.close(rendition.path, index, path.read_bytes(), rendition.track))
         return whole.replace(path)
 
 

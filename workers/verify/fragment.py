@@ -37,6 +37,8 @@ class Fragment:
     """Byte of the segment after its first sample."""
     moof: int = 0
     """Byte its first moof begins at."""
+    sealed: bool = False
+    """Whether it has the IVs of encrypted samples (senc, or saiz and saio)."""
     broken: str | None = None
     """What is wrong between the fragments of this segment."""
 
@@ -164,7 +166,8 @@ def _traf(data: bytes, span: tuple[int, int], header: _Header, track: Track) -> 
     sync = flags is None or not flags & 0x10000
     samples, duration = sum(run.samples for run in runs), sum(run.duration for run in runs)
     size = first.size if first.size is not None else header.size or 0
-    return Fragment(start, samples, duration, first.offset, 0, sync), first.at, size
+    sealed = any(name in {b"senc", b"saio"} for name, _, _ in boxes(data, *span))
+    return Fragment(start, samples, duration, first.offset, 0, sync, sealed=sealed), first.at, size
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,17 @@ AUDIO_ENTRIES: Final = frozenset({"mp4a", "Opus", "ac-3", "ec-3", "fLaC", "alac"
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """What the boxes schm and tenc say (ISO/IEC 14496-12 section 8.12.6, ISO/IEC 23001-7 section 8.2)."""
+
+    scheme: str
+    """cenc, cbcs."""
+    kid: bytes
+    iv_size: int = 0
+    """Bytes of the IV of each sample; 0: one IV for all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """A track of an init segment. Width and height are 0 and channels and sample rate too where they do not apply."""
 
@@ -35,6 +46,8 @@ class Track:
     """video, audio, text, or other."""
     protected: bool = False
     """Whether its samples are encrypted (encv, enca)."""
+    protection: Protection | None = None
+    """How, where they are."""
     transfer: int | None = None
     """Transfer characteristics by colr (ISO/IEC 23091-2): 1 BT.709, 16 PQ, 18 HLG; None when it does not say."""
     nal_length: int = 0
@@ -102,7 +115,8 @@ def _sample_entry(data: bytes, kind: str, entry: str, inner: int, end: int) -> T
     head = VISUAL if kind == "video" else AUDIO if kind == "audio" else None
     if head is None:
         return Track(1, entry)
-    entry, protected = _original(data, entry, inner + head, end)
+    protected, begin = entry in {"encv", "enca"}, inner + head
+    entry = _original(data, begin, end) if protected else entry
     config: Config = configuration(entry, data, inner + head, end)
     if kind == "video":
         width, height = struct.unpack_from(">HH", data, inner + 24)
@@ -111,15 +125,23 @@ def _sample_entry(data: bytes, kind: str, entry: str, inner: int, end: int) -> T
     else:
         channels, rate = struct.unpack_from(">H", data, inner + 16)[0], struct.unpack_from(">I", data, inner + 24)[0]
         track = Track(1, config.codec, channels=config.channels or channels, sample_rate=rate >> 16)
-    return replace(track, protected=protected)
+    return replace(track, protected=protected, protection=_protection(data, begin, end) if protected else None)
 
 
-def _original(data: bytes, entry: str, start: int, end: int) -> tuple[str, bool]:
-    """The entry that an encrypted one stands for (ISO/IEC 14496-12 section 8.12), and whether it is encrypted."""
-    if entry not in {"encv", "enca"}:
-        return entry, False
+def _original(data: bytes, start: int, end: int) -> str:
+    """The entry that an encrypted one stands for (ISO/IEC 14496-12 section 8.12)."""
     at, _ = find(data, "sinf/frma", start, end)
-    return data[at : at + 4].decode("latin-1"), True
+    return data[at : at + 4].decode("latin-1")
+
+
+def _protection(data: bytes, start: int, end: int) -> Protection | None:
+    scheme, default = lookup(data, "sinf/schm", start, end), lookup(data, "sinf/schi/tenc", start, end)
+    if scheme is None or default is None or default[1] - default[0] < 24:
+        return None
+    at = default[0]
+    return Protection(
+        data[scheme[0] + 4 : scheme[0] + 8].decode("latin-1"), bytes(data[at + 8 : at + 24]), iv_size=data[at + 7]
+    )
 
 
 def _transfer(data: bytes, start: int, end: int) -> int | None:

@@ -72,6 +72,8 @@ class Representation:
     channels: str | None = None
     timed: bool = False
     """Whether a SegmentTimeline says the time of each segment."""
+    protections: tuple[Mapping[str, str], ...] = ()
+    """Attributes of each ContentProtection."""
     indexed: bool = False
     """Whether it is one file with an index (SegmentBase)."""
 
@@ -194,6 +196,7 @@ def _representation(path: tuple[Node, ...], place: tuple[int, int], lasts: Fract
         init_range=span,
         pieces=pieces,
         channels=channels.attributes.get("value") if channels else None,
+        protections=tuple(n.attributes for parent in path[2:] for n in parent.all("ContentProtection")),
         timed=any(node.all("SegmentTimeline") for node in nodes),
         indexed=kind == "SegmentBase",
     )

@@ -9,6 +9,7 @@ import pytest
 
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.transcode.studio import AAC, BUCKET, X264, Ended, Studio, ffmpeg, picture, tone
+from workers.transcode.crypt.fragments import AVC_LEAD, HEVC_LEAD
 
 KIDS: Final = ("00112233445566778899aabbccddeeff", "0102030405060708090a0b0c0d0e0f10")
 KEYS: Final = ("5f1d9c3ab27e84460fd1c2b3a4958677", "c0ffee00112233445566778899aabbcc")
@@ -133,3 +134,75 @@ def test_what_is_stored_is_taken_up_again_and_a_new_key_is_another_version(tmp_p
     assert again.reason is Reason.COMPLETED, again.message
     assert len(list((studio.output / "v").iterdir())) == 2
     assert BUCKET in str(studio.output)
+
+
+@pytest.fixture(scope="module", params=["cbcs", "cenc"])
+def common(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Studio, Ended]:
+    """The film by Common Encryption, H.264 and HEVC, HLS and DASH, with thumbnails, which are cut from what is stored."""
+    studio = Studio(tmp_path_factory.mktemp(request.param))
+    ffmpeg(*picture(), *tone(), *X264, *AAC, studio.input())
+    spec = wish(method=request.param)
+    spec["packaging"]["manifests"] = ["HLS", "DASH"]
+    spec["ladder"] = {"renditions": [{"name": "h264", "height": 90}, {"name": "hevc", "height": 48, "codec": "hevc"}]}
+    spec |= {"thumbnails": {"interval": "1s"}, "verify": "Full"}
+    return studio, studio.run(studio.order(spec=spec, keys=secret(studio.base, (KIDS[0], KEYS[0]))))
+
+
+def test_samples_are_encrypted_and_the_gate_decrypts_them(common: tuple[Studio, Ended]) -> None:
+    """Every segment is decrypted by what it says itself and decoded; no rule is broken."""
+    _, ended = common
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert ended.result
+    assert ended.result.result
+    found = ended.result.result.verification
+    assert (found.failed, found.warnings, found.decoded) == (0, 0, 12)
+
+
+@pytest.mark.parametrize("path", ["h264", "hevc", "audio/main"])
+def test_ffmpeg_decrypts_what_was_encrypted(common: tuple[Studio, Ended], tmp_path: Path, path: str) -> None:
+    """FFmpeg's own decryption gives every frame, strictly; with another key it gives errors, or other frames.
+
+    Each segment by itself, as players read them: in a row of fragments FFmpeg 5.1 takes IVs of other samples.
+    """
+    studio, _ = common
+    folder = studio.version / path
+    counts = []
+    for number, part in enumerate(sorted(folder.glob("*.m4s"))):
+        file = tmp_path / f"{number}.mp4"
+        file.write_bytes((folder / "init.mp4").read_bytes() + part.read_bytes())
+        done = decrypted(file, KEYS[0])
+        assert (done.returncode, done.stderr) == (0, "")
+        counts.append(sum(not line.startswith("#") for line in done.stdout.splitlines()))
+        wrong = decrypted(file, "0" * 32)
+        assert wrong.returncode != 0 or wrong.stdout != done.stdout
+    assert sum(counts) == (80 if path != "audio/main" else 150)
+
+
+def decrypted(file: Path, key: str) -> "subprocess.CompletedProcess[str]":
+    """FFmpeg's frames of a file, by that key."""
+    argv = ["ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode", "-decryption_key", key]
+    argv += ["-i", str(file), "-f", "framehash", "-"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(("name", "filter_"), [("h264", "h264"), ("hevc", "hevc")])
+def test_headers_of_slices_stay_clear(common: tuple[Studio, Ended], tmp_path: Path, name: str, filter_: str) -> None:
+    """What our encoders write before the data of a slice is shorter than what is left clear of it."""
+    studio, _ = common
+    (folder,) = {path.parent for path in studio.version.glob(f"{name}/00000.m4s")}
+    file = tmp_path / "one.mp4"
+    file.write_bytes((folder / "init.mp4").read_bytes() + (folder / "00000.m4s").read_bytes())
+    argv = ["ffmpeg", "-v", "verbose", "-decryption_key", KEYS[0], "-i", str(file), "-c", "copy"]
+    argv += ["-bsf:v", "trace_headers", "-f", "null", "-"]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stderr
+    ends, inside = [], False
+    for line in said.splitlines():
+        text = line.partition("] ")[2]
+        if text.startswith("Slice"):
+            inside = True
+        elif inside and (match := re.match(r"([0-9]+) +[a-z]", text)):
+            ends.append(int(match[1]))
+        else:
+            inside = False
+    assert ends, said[-2000:]
+    assert max(ends) // 8 + 4 < (AVC_LEAD if filter_ == "h264" else HEVC_LEAD)

@@ -28,17 +28,28 @@ def keys(uri: str) -> bytes | None:
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package of AES-128 in which all is right."""
-    studio = Studio(tmp_path_factory.mktemp("encrypted"))
+    return made(tmp_path_factory.mktemp("whole"), "AES-128", ["HLS"])
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One by Common Encryption."""
+    return made(tmp_path_factory.mktemp("common"), "cenc", ["HLS", "DASH"])
+
+
+def made(base: Path, method: str, manifests: list[str]) -> Path:
+    """Two seconds of film, by the worker."""
+    studio = Studio(base)
     ffmpeg(*picture(seconds=2), *tone(2), *X264, *AAC, studio.input())
     secret = studio.base / "keys"
     secret.mkdir()
     (secret / KID).write_bytes(KEY)
     encryption: dict[str, Any] = {
-        "method": "AES-128",
+        "method": method,
         "keysFrom": {"secretRef": {"name": "s"}},
         "keyUri": "/keys/{kid}",
     }
-    spec = {"packaging": {"segmentDuration": "1s", "encryption": encryption}}
+    spec = {"packaging": {"segmentDuration": "1s", "manifests": manifests, "encryption": encryption}}
     ended = studio.run(studio.order(spec=spec, keys=str(secret)))
     assert ended.reason is Reason.COMPLETED, ended.message
     return studio.output
@@ -96,3 +107,36 @@ def test_what_is_wrong_trips_its_rule(encrypted: Path, tmp_path: Path, name: str
 def test_the_good_one_breaks_no_rule(encrypted: Path, tmp_path: Path, key_of: KeyOf | None) -> None:
     """Neither to who has the keys nor to who has none."""
     assert judged(Pack.copy(encrypted, tmp_path / "pack"), key_of) == {}
+
+
+def without_ivs(pack: Pack) -> None:
+    path = pack.path("high/00001.m4s")
+    path.write_bytes(path.read_bytes().replace(b"senc", b"free").replace(b"saio", b"free").replace(b"saiz", b"free"))
+
+
+def everywhere(name: str, pattern: str, new: str) -> Callable[[Pack], None]:
+    return lambda pack: pack.sub(name, pattern, new, 0)
+
+
+COMMON: Final[dict[str, tuple[Callable[[Pack], None], str]]] = {
+    "method-of-cbcs": (sub("METHOD=SAMPLE-AES-CTR", "METHOD=SAMPLE-AES"), "samples-encrypted-as-said"),
+    "no-key-tag": (sub("^#EXT-X-KEY.*\n", ""), "samples-encrypted-as-said"),
+    "no-ivs": (without_ivs, "samples-encrypted-as-said"),
+    "manifest-of-cbcs": (everywhere("manifest.mpd", 'value="cenc"', 'value="cbcs"'), "mpd-protection"),
+    "wrong-default-kid": (everywhere("manifest.mpd", 'default_KID="0', 'default_KID="f'), "mpd-protection"),
+    "no-protection": (everywhere("manifest.mpd", "^ *<ContentProtection.*mp4protection.*\n", ""), "mpd-protection"),
+}
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_what_is_wrong_with_samples_trips_its_rule(common: Path, tmp_path: Path, name: str) -> None:
+    """Exactly that rule."""
+    pack = Pack.copy(common, tmp_path / "pack")
+    damage, rule = COMMON[name]
+    damage(pack)
+    assert set(pack.broken()) == {rule}
+
+
+def test_the_good_one_of_samples_breaks_no_rule(common: Path, tmp_path: Path) -> None:
+    """Boxes are judged without a key; that pictures are not is advice."""
+    assert Pack.copy(common, tmp_path / "pack").broken() == {}

@@ -32,6 +32,11 @@ class Key:
         return [self.kid.hex(), hmac.new(self.value, b"narwhal content key", hashlib.sha256).hexdigest()[:32]]
 
 
+def uri_of(template: str, key: Key) -> str:
+    """A key's URI."""
+    return template.replace("{kid}", key.kid.hex())
+
+
 def read_keys(directory: Path, secret: str) -> tuple[Key, ...]:
     """The keys of a Secret in the order of their names. Raises WorkError(SecretNotFound | SecretInvalid)."""
     found = read_values(directory, secret)

@@ -1,23 +1,13 @@
 """AES-128 of whole segments: AES-CBC with the padding of RFC 5652 (RFC 8216 sections 4.3.2.4 and 5.2). Pure."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
 
-from workers.transcode.crypt.keys import Key
+from workers.transcode.crypt.ciphers import BLOCK, chain
+from workers.transcode.crypt.keys import Key, uri_of
 from workers.verify.boxes import DamagedSegmentError
-
-BLOCK: Final = 16
-
-
-class Cipher(Protocol):
-    """A cipher in a mode that has begun."""
-
-    def encrypt(self, data: bytes, /) -> bytes:
-        """Encrypts what follows."""
-
-    def decrypt(self, data: bytes, /) -> bytes:
-        """Decrypts what follows."""
+from workers.verify.init import Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +24,27 @@ class WholeSegments:
     uri: str
     pictures: bool = False
 
-    def close(self, path: str, index: int, data: bytes) -> bytes:
+    def init(self, _path: str, data: bytes, _track: Track, /) -> bytes:
+        """As it is: clear."""
+        return data
+
+    def open_init(self, data: bytes) -> bytes:
+        """As it is."""
+        return data
+
+    def close(self, path: str, index: int, data: bytes, _track: Track, /) -> bytes:
         """Pads and encrypts."""
         count = BLOCK - len(data) % BLOCK
-        return _cipher(self._key(index), self._iv(path, index)).encrypt(data + bytes([count]) * count)
+        return chain(self._key(index).value, self._iv(path, index)).encrypt(data + bytes([count]) * count)
 
-    def open(self, path: str, index: int, data: bytes, size: int) -> bytes:
+    def open(self, path: str, index: int, data: bytes, _track: Track, /) -> bytes:
+        """Decrypts, and takes the padding off."""
+        return self.peek(path, index, data, len(data))
+
+    def peek(self, path: str, index: int, head: bytes, size: int) -> bytes:
         """Decrypts whole blocks; the padding goes where the end is there."""
-        whole = len(data) - len(data) % BLOCK
-        clear = _cipher(self._key(index), self._iv(path, index)).decrypt(data[:whole])
+        whole = len(head) - len(head) % BLOCK
+        clear = chain(self._key(index).value, self._iv(path, index)).decrypt(head[:whole])
         return clear[: -_padding(clear)] if whole == size else clear
 
     def clear_size(self, path: str, index: int, tail: bytes, size: int) -> int:
@@ -50,7 +52,7 @@ class WholeSegments:
         if size % BLOCK or size < BLOCK:
             raise DamagedSegmentError(f"{size} bytes are no whole number of encrypted blocks")
         before = tail[-2 * BLOCK : -BLOCK] if size > BLOCK else self._iv(path, index)
-        return size - _padding(_cipher(self._key(index), before).decrypt(tail[-BLOCK:]))
+        return size - _padding(chain(self._key(index).value, before).decrypt(tail[-BLOCK:]))
 
     def tag(self, path: str, index: int) -> str | None:
         """EXT-X-KEY of each segment, for its IV."""
@@ -61,23 +63,15 @@ class WholeSegments:
         """The key behind a URI."""
         return next((key.value for key in self.keys if uri_of(self.uri, key) == uri), None)
 
+    def protections(self) -> Sequence[tuple[str, str, str | None, str | None]]:
+        """None: DASH has no such thing."""
+        return ()
+
     def _key(self, index: int) -> Key:
         return self.keys[index // self.each % len(self.keys)]
 
     def _iv(self, path: str, index: int) -> bytes:
         return hashlib.sha256(f"{self.version}/{path}/{index}".encode()).digest()[:BLOCK]
-
-
-def uri_of(template: str, key: Key) -> str:
-    """A key's URI."""
-    return template.replace("{kid}", key.kid.hex())
-
-
-def _cipher(key: Key, iv: bytes) -> Cipher:
-    from Crypto.Cipher import AES  # late: only encrypted titles load it
-
-    made: Cipher = AES.new(key.value, AES.MODE_CBC, iv=iv)
-    return made
 
 
 def _padding(clear: bytes) -> int:
