@@ -85,18 +85,24 @@ class Progress:
         """Look at all pods, again and again."""
         while True:
             pause = max(INTERVAL, self._followed / _PER_SECOND)
-            await asyncio.gather(asyncio.sleep(pause), self.look())
+            await asyncio.gather(asyncio.sleep(pause), self.look(pause))
 
-    async def look(self) -> None:
-        """One look at all pods. A connection for each: a pod is asked every few seconds, and pods go without a word."""
+    async def look(self, over: float = 0.0) -> None:
+        """One look at all pods. A connection for each: a pod is asked every few seconds, and pods go without a word.
+
+        `over`: seconds it is spread over, so that the passes it brings about do not wait for each other.
+        """
         if not self._targets:
             return
+        step = over / len(self._targets)
         connector = aiohttp.TCPConnector(limit=_AT_ONCE, force_close=True)
         async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, trust_env=False) as session:
-            await asyncio.gather(*(self._look(session, uid) for uid in list(self._targets)))
+            uids = list(self._targets)
+            await asyncio.gather(*(self._look(session, uid, number * step) for number, uid in enumerate(uids)))
 
-    async def _look(self, session: aiohttp.ClientSession, uid: str) -> None:
+    async def _look(self, session: aiohttp.ClientSession, uid: str, wait: float) -> None:
         """One look at the pods of one resource: one pass for what all of them said."""
+        await asyncio.sleep(wait)
         targets = dict(self._targets.get(uid, {}))
         news = await asyncio.gather(*(self._ask(session, uid, name, target) for name, target in targets.items()))
         if any(news):
