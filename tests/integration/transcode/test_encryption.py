@@ -1,5 +1,6 @@
 """Encrypted titles through the real worker: what is stored, who can play it, and that no key is anywhere it should not be."""
 
+import base64
 import re
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from narwhal_operator.contract.outcome import Reason
-from tests.integration.transcode.studio import AAC, BUCKET, X264, Ended, Studio, ffmpeg, picture, tone
+from tests.integration.transcode.studio import AAC, X264, Ended, Studio, ffmpeg, picture, tone
 from workers.transcode.crypt.fragments import AVC_LEAD, HEVC_LEAD
 
 KIDS: Final = ("00112233445566778899aabbccddeeff", "0102030405060708090a0b0c0d0e0f10")
@@ -117,23 +118,64 @@ def test_a_secret_that_is_wrong_is_told_without_what_is_in_it(
     assert not any(text in ended.message for text in ("hunter2", *KEYS))
 
 
-def test_what_is_stored_is_taken_up_again_and_a_new_key_is_another_version(tmp_path: Path) -> None:
-    """A run that finds all segments encodes none; the same key id with another key is made anew."""
+@pytest.mark.parametrize("method", ["AES-128", "cbcs", "cenc"])
+def test_what_is_stored_is_taken_up_again_and_a_new_key_is_another_version(tmp_path: Path, method: str) -> None:
+    """A lost tail alone is made anew; where it is encoded to other bytes, cenc has other IVs. Another key is another version."""
     studio = Studio(tmp_path)
-    ffmpeg(*picture(seconds=2), *X264, studio.input())
-    order = studio.order(spec=wish(), keys=secret(tmp_path, (KIDS[0], KEYS[0])))
+    ffmpeg(*picture(seconds=3), *X264, studio.input())
+    order = studio.order(spec=wish(method=method), keys=secret(tmp_path, (KIDS[0], KEYS[0])))
     first = studio.run(order)
     assert first.reason is Reason.COMPLETED, first.message
     version = studio.version
-    stored = {path: path.stat().st_mtime_ns for path in version.rglob("*.m4s")}
-    (version / "outcome.json").unlink()
-    assert studio.run(order).reason is Reason.COMPLETED
-    assert stored == {path: path.stat().st_mtime_ns for path in version.rglob("*.m4s")}
-    secret(tmp_path, (KIDS[0], bytes.fromhex(KEYS[1])))
+    stored = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in version.rglob("*.m4s")}
+    last = sorted(version.rglob("00002.m4s"))
+    for path in (version / "outcome.json", *last):
+        path.unlink()
     again = studio.run(order)
     assert again.reason is Reason.COMPLETED, again.message
+    assert set(version.rglob("*.m4s")) == stored.keys()
+    assert all(path.stat().st_mtime_ns == time for path, (time, _) in stored.items() if path not in last)
+    for path in last if method == "cenc" else ():
+        before, after = stored[path][1], path.read_bytes()
+        assert before == after or ivs(before).isdisjoint(ivs(after))
+    secret(tmp_path, (KIDS[0], bytes.fromhex(KEYS[1])))
+    other = studio.run(order)
+    assert other.reason is Reason.COMPLETED, other.message
     assert len(list((studio.output / "v").iterdir())) == 2
-    assert BUCKET in str(studio.output)
+
+
+def ivs(segment: bytes) -> set[bytes]:
+    """The IVs in senc, of samples with one span each."""
+    at = segment.index(b"senc") + 4
+    count = int.from_bytes(segment[at + 4 : at + 8])
+    assert count == 25
+    return {segment[place : place + 8] for place in range(at + 8, at + 8 + 16 * count, 16)}
+
+
+def test_no_key_is_in_the_worker_s_log_its_programs_or_its_last_words(tmp_path: Path) -> None:
+    """A process as a pod runs it: the log has every argument list of FFmpeg, the termination message the outcome."""
+    studio = Studio(tmp_path)
+    ffmpeg(*picture(seconds=1), *X264, studio.input())
+    keys = secret(tmp_path, (KIDS[0], KEYS[0]))
+    assert studio.start(studio.order(spec=wish(method="cenc"), keys=keys)).wait(60) == 0
+    said = (tmp_path / "worker.log").read_bytes()
+    assert b"libx264" in said, "the log has the argument lists"
+    texts = [said, (tmp_path / "termination").read_bytes(), (tmp_path / "order.json").read_bytes()]
+    texts += [path.read_bytes() for path in studio.output.rglob("*") if path.is_file()]
+    for key in (KEYS[0].encode(), bytes.fromhex(KEYS[0]), base64.b64encode(bytes.fromhex(KEYS[0]))):
+        assert not any(key in text for text in texts)
+
+
+@pytest.mark.parametrize("method", ["AES-128", "cbcs", "cenc"])
+def test_sound_alone_is_encrypted_too(tmp_path: Path, method: str) -> None:
+    """A title without pictures: no rule is broken, sampled segments are decrypted and decoded."""
+    studio = Studio(tmp_path)
+    ffmpeg(*tone(), "-c:a", "aac", studio.input("in.m4a"))
+    ended = studio.run(studio.order("in.m4a", spec=wish(method=method), keys=secret(tmp_path, (KIDS[0], KEYS[0]))))
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert ended.result
+    assert ended.result.result
+    assert ended.result.result.verification.failed == 0
 
 
 @pytest.fixture(scope="module", params=["cbcs", "cenc"])

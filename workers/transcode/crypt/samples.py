@@ -11,10 +11,13 @@ from workers.transcode.crypt.boxes import Scheme, common_pssh, opened_init, seal
 from workers.transcode.crypt.ciphers import BLOCK, chained, counted
 from workers.transcode.crypt.fragments import Run, Sample, Span, given, runs, with_auxiliary, without_auxiliary
 from workers.transcode.crypt.keys import Key, uri_of
+from workers.verify.boxes import DamagedSegmentError
 from workers.verify.init import Protection, Track
 
 PATTERN: Final = (1, 9)
 """Blocks of pictures that are encrypted and that are not, in turn (section 10.4.2, HLS SAMPLE-AES)."""
+COUNTER: Final = 10
+"""Bits of an IV that count samples of a segment: 600 are the most of pictures (10 s at 60 a second), 500 of sound."""
 METHODS: Final = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}
 FORMATS: Final = {UUID("9a04f079-9840-4286-ab92-e65be0885f95"): "com.microsoft.playready"}
 """KEYFORMAT of systems that have a name of their own; of others it is urn:uuid:SYSTEM."""
@@ -24,9 +27,9 @@ FORMATS: Final = {UUID("9a04f079-9840-4286-ab92-e65be0885f95"): "com.microsoft.p
 class Samples:
     """A seal that encrypts samples in place, with one key for all renditions.
 
-    cenc: no counter is used twice with a key, for each sample has an IV of its own. The first 37 of its 64 bits come from
-    version and rendition, the rest are the segment's number and the sample's. cbcs: one IV for each rendition, as Apple's
-    players and its own definition want it.
+    cenc: no counter is used twice with a key, for each sample has an IV of its own. The first 54 of its 64 bits are a digest
+    of the clear segment, its place and its version, the rest is the sample's number: a segment that is encoded again, to
+    other bytes, has other IVs. cbcs: one IV for each rendition, as Apple's players and its own definition want it.
     """
 
     name: str
@@ -49,8 +52,9 @@ class Samples:
         """Encrypts what is not needed to set a decoder up, and says so in each fragment."""
         found = runs(data, track, whole_blocks=self.name == "cenc")
         made, number, ivs = bytearray(data), 0, list[list[bytes]]()
+        prefix = self._prefix(path, index, data) if self.name == "cenc" else None
         for run in found:
-            ivs.append([self._iv(path, index, number + place) for place in range(len(run.samples))])
+            ivs.append([_iv(prefix, number + place) for place in range(len(run.samples))])
             number += len(run.samples)
             for iv, sample in zip(ivs[-1], run.samples, strict=True):
                 self._turn(made, sample, iv or self._constant(path), track.kind, lock=True)
@@ -115,13 +119,10 @@ class Samples:
     def _constant(self, path: str) -> bytes:
         return hashlib.sha256(f"{self.version}/{path}".encode()).digest()[:BLOCK]
 
-    def _iv(self, path: str, index: int, number: int) -> bytes:
-        """The IV of a sample; none where one is for all."""
-        if self.name == "cbcs":
-            return b""
-        prefix = int.from_bytes(self._constant(path)[:8]) >> 27 << 27
-        # 2^17 segments, a day of seconds; 2^10 samples in one, the most there are at 60 a second, or of sound.
-        return (prefix | (index & 0x1FFFF) << 10 | number & 0x3FF).to_bytes(8)
+    def _prefix(self, path: str, index: int, data: bytes) -> int:
+        begun = hashlib.sha256(f"{self.version}/{path}/{index}/".encode())
+        begun.update(data)
+        return int.from_bytes(begun.digest()[:8]) >> COUNTER << COUNTER
 
     def _turn(self, data: bytearray, sample: Sample, iv: bytes, kind: str, *, lock: bool) -> None:
         if self.name == "cenc":
@@ -129,6 +130,13 @@ class Samples:
             return
         for start, size in _locked(sample):
             chained(data, (start, size), self.key.value, iv, PATTERN if kind == "video" else (1, 0), lock=lock)
+
+
+def _iv(prefix: int | None, number: int) -> bytes:
+    """The IV of a sample; none where one is for all. Raises DamagedSegmentError."""
+    if number >> COUNTER:
+        raise DamagedSegmentError(f"more than {1 << COUNTER} samples in a segment")
+    return b"" if prefix is None else (prefix | number).to_bytes(8)
 
 
 def _locked(sample: Sample) -> Iterator[Span]:
