@@ -90,7 +90,8 @@ class Samples:
         system, data = UUID(bytes=box[12:28]), base64.b64encode(box).decode()
         form = FORMATS.get(system, f"urn:uuid:{system}")
         if system in FORMATS:  # its header object alone, in UTF-16 (PlayReady with HLS)
-            data = base64.b64encode(box[32:]).decode()
+            ids = 4 + 16 * int.from_bytes(box[28:32]) if box[8] else 0  # of version 1, before the data
+            data = base64.b64encode(box[32 + ids :]).decode()
             return f'URI="data:text/plain;charset=UTF-16;base64,{data}",KEYFORMAT="{form}",KEYFORMATVERSIONS="1"'
         kid = f"KEYID=0x{self.key.kid.hex()}"
         return f'URI="data:text/plain;base64,{data}",{kid},KEYFORMAT="{form}",KEYFORMATVERSIONS="1"'
