@@ -13,6 +13,7 @@ import uvloop
 from narwhal_operator import handlers, health, logs, metrics
 from narwhal_operator.admission import Admission
 from narwhal_operator.core.lease import Terms
+from narwhal_operator.ears import Ears
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import Api, Client, configuration
 from narwhal_operator.kube.lease import LeadLostError, Lease
@@ -30,15 +31,18 @@ async def run(settings: Settings) -> None:
     client = Client(await configuration(settings.concurrency * 2))
     queue, hints = WorkQueue(), Hints()
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+    ears = Ears(settings.watch_patience)
     admission = Admission(settings.limits(), queue)
-    resync = Resync(client, queue, hints, settings.namespaces, settings.resync_period, admission)
+    resync = Resync(client, queue, hints, settings.namespaces, settings.resync_period, admission, ears)
     lead = Lead()
 
     def ready() -> bool:
         return lead.waiting or resync.ready.is_set()
 
     try:
-        async with health.serve(settings.listen_host, settings.listen_port, ready, lambda: queue.longest):
+        async with health.serve(
+            settings.listen_host, settings.listen_port, ready, lambda: queue.longest, lambda: ears.trouble
+        ):
             await lead.work(_lease(settings, client), lambda: _work(settings, client, admission, hints, resync))
     finally:
         await client.close()
@@ -62,15 +66,15 @@ async def _work(settings: Settings, api: Api, admission: Admission, hints: Hints
         *(asyncio.create_task(work(queue, reconciler.handle)) for _ in range(settings.concurrency)),
         asyncio.create_task(progress.run()),
         asyncio.create_task(resync.run()),
-        asyncio.create_task(_deliver(settings, hints, queue)),
+        asyncio.create_task(_deliver(settings, hints, resync)),
     ]
     await until_one_ends(tasks)
 
 
-async def _deliver(settings: Settings, hints: Hints, queue: WorkQueue) -> None:
+async def _deliver(settings: Settings, hints: Hints, resync: Resync) -> None:
     """kopf, until it is told to stop by SIGTERM or SIGINT, which it handles."""
     registry, of_kopf = kopf.OperatorRegistry(), kopf.OperatorSettings()
-    handlers.register(registry, hints, queue)
+    handlers.register(registry, hints, resync.queue, resync.ears)
     handlers.configure(of_kopf)
     where = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
     await kopf.operator(registry=registry, settings=of_kopf, **where)

@@ -6,6 +6,7 @@ import kopf
 
 from narwhal_operator.contract.base import GROUP, VERSION
 from narwhal_operator.core import labels
+from narwhal_operator.ears import Ears
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import LIST_LIMIT
 from narwhal_operator.kube.paths import PLURALS
@@ -15,11 +16,12 @@ _SOON = 0.5
 """Seconds within which a library looks at its children again: many change at once."""
 
 
-def register(registry: kopf.OperatorRegistry, hints: Hints, queue: WorkQueue) -> None:
+def register(registry: kopf.OperatorRegistry, hints: Hints, queue: WorkQueue, ears: Ears) -> None:
     """The handlers of our kinds, our Jobs and our pods."""
 
     async def resources(event: kopf.RawEvent, **_: Any) -> None:
         raw: Any = event["object"]
+        ears.heard(str(raw.get("kind")))
         for key, soon in hints.resource(raw, deleted=_deleted(event)):
             if soon:
                 queue.add_after(key, _SOON)
@@ -28,6 +30,7 @@ def register(registry: kopf.OperatorRegistry, hints: Hints, queue: WorkQueue) ->
 
     async def jobs(event: kopf.RawEvent, **_: Any) -> None:
         raw: Any = event["object"]
+        ears.heard("Job")
         for key in hints.job(raw, deleted=_deleted(event)):
             queue.add(key, _version(raw))
 

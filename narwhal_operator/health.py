@@ -14,12 +14,17 @@ STUCK: Final = 300.0
 
 
 @asynccontextmanager
-async def serve(host: str, port: int, ready: Callable[[], bool], longest: Callable[[], float]) -> AsyncIterator[None]:
+async def serve(
+    host: str, port: int, ready: Callable[[], bool], longest: Callable[[], float], trouble: Callable[[], str]
+) -> AsyncIterator[None]:
     """Serve the pages while the block runs. They answer from the loop that does the work: a dead one does not answer."""
 
     async def healthz(_: web.Request) -> web.Response:
         stuck = longest()
-        return _page(stuck < STUCK, f"a pass has been going on for {stuck:.0f} s")
+        if stuck >= STUCK:
+            return _page(good=False, why=f"a pass has been going on for {stuck:.0f} s")
+        wrong = trouble()
+        return _page(not wrong, wrong)
 
     async def readyz(_: web.Request) -> web.Response:
         return _page(ready(), "the first list is not done")

@@ -48,6 +48,11 @@ class Hints:
             if owner is not None and owner.kind == LIBRARY:
                 yield owner, True
 
+    def knows(self, raw: Json) -> bool:
+        """Whether this version of one of our resources was seen before."""
+        meta = raw["metadata"]
+        return bool(self._looks.get(f"{meta['uid']}/version") == meta.get("resourceVersion", ""))
+
     def job(self, raw: Json, *, deleted: bool = False) -> Iterator[Key]:
         """The key to look at after an event of a Job of ours."""
         job, uid = job_of(raw), raw["metadata"]["labels"][labels.UID]

@@ -46,6 +46,12 @@ RUNNING: Final = Gauge(
 WAITING: Final = Gauge(
     "narwhal_waiting_resources", "Resources that wait for a place, where there are limits.", registry=REGISTRY
 )
+MISSED: Final = Counter(
+    "narwhal_missed_changes_total",
+    "Times a slow look found what the watch of the kind had not told; a few are on their way.",
+    ("kind",),
+    registry=REGISTRY,
+)
 FOLLOWED: Final = Gauge("narwhal_followed_pods", "Running worker pods whose progress is pulled.", registry=REGISTRY)
 EVENTS_UNSENT: Final = Counter(
     "narwhal_events_unsent_total", "Kubernetes Events that could not be posted.", registry=REGISTRY

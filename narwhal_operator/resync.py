@@ -7,6 +7,7 @@ import structlog
 
 from narwhal_operator.admission import Admission
 from narwhal_operator.core import labels
+from narwhal_operator.ears import Ears
 from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import Api, each
 from narwhal_operator.kube.errors import ApiError
@@ -28,6 +29,7 @@ class Resync:
     namespaces: tuple[str, ...]  # empty: all
     period: float  # seconds
     admission: Admission | None = None  # told of the first look
+    ears: Ears = field(default_factory=lambda: Ears(420))  # told of what later looks find that no event has told
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def first(self) -> None:
@@ -51,19 +53,30 @@ class Resync:
 
     async def once(self) -> None:
         """One look at everything."""
-        told = None if self.ready.is_set() else self.admission
+        first = not self.ready.is_set()
         for namespace in self.namespaces or (None,):
-            selector = {"labelSelector": f"{labels.UID},app.kubernetes.io/managed-by={labels.MANAGER}"}
-            async for raw in each(self.api, collection("Job", namespace), selector):
-                if told is not None:
-                    told.recall_job(raw)
-                for key in self.hints.job(raw):
-                    self.queue.add(key)
+            await self._jobs(namespace, first=first)
             for kind in PLURALS:
-                async for raw in each(self.api, collection(kind, namespace), {}):
-                    if told is not None:
-                        told.recall(raw | {"kind": kind})
-                    for key, _ in self.hints.resource(raw | {"kind": kind}, again=True):
-                        self.queue.add(key)
-        if told is not None:
-            told.recalled()
+                await self._resources(kind, namespace, first=first)
+        if first and self.admission is not None:
+            self.admission.recalled()
+
+    async def _jobs(self, namespace: str | None, *, first: bool) -> None:
+        selector = {"labelSelector": f"{labels.UID},app.kubernetes.io/managed-by={labels.MANAGER}"}
+        async for raw in each(self.api, collection("Job", namespace), selector):
+            if first and self.admission is not None:
+                self.admission.recall_job(raw)
+            for key in self.hints.job(raw):
+                self.queue.add(key)
+                if not first:
+                    self.ears.missed("Job")
+
+    async def _resources(self, kind: str, namespace: str | None, *, first: bool) -> None:
+        async for raw in each(self.api, collection(kind, namespace), {}):
+            found = raw | {"kind": kind}
+            if first and self.admission is not None:
+                self.admission.recall(found)
+            if not first and not self.hints.knows(found):
+                self.ears.missed(kind)
+            for key, _ in self.hints.resource(found, again=True):
+                self.queue.add(key)

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     running_total: int = Field(0, ge=0, le=1_000_000, description="Resources that may run at once; 0: no limit.")
     running_per_namespace: int = Field(0, ge=0, le=1_000_000, description="The same in one namespace; 0: no limit.")
     resync_period: float = Field(600, gt=0, description="Seconds between slow looks at everything.")
+    watch_patience: float = Field(
+        420, gt=0, description="Seconds a watch may leave untold what a slow look has found, until /healthz says so."
+    )
     namespaces: CommaSeparated = Field((), description="Namespaces to watch, comma-separated; empty watches all.")
     lease_namespace: str = Field("", description="Namespace of the Lease; empty: none, and no other operator may run.")
     lease_name: str = Field("narwhal-operator", description="Name of the Lease: one for all that watch the same.")

@@ -52,9 +52,10 @@ def test_every_setting_says_what_it_is() -> None:
 async def test_the_pages_tell_of_readiness_and_of_a_stuck_pass() -> None:
     """/readyz after the first list; /healthz while no pass is stuck; /metrics with bounded labels."""
     state: dict[str, float] = {"ready": 0, "longest": 0}
+    wrong: list[str] = []
     (port,) = free_ports(1)
     async with (
-        health.serve("127.0.0.1", port, lambda: bool(state["ready"]), lambda: state["longest"]),
+        health.serve("127.0.0.1", port, lambda: bool(state["ready"]), lambda: state["longest"], lambda: "".join(wrong)),
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
     ):
 
