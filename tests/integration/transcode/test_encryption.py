@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from narwhal_operator.contract.outcome import Reason
+from tests.integration.transcode import stages
 from tests.integration.transcode.studio import AAC, X264, Ended, Studio, ffmpeg, picture, tone
 from workers.transcode.crypt.fragments import AVC_LEAD, HEVC_LEAD
 
@@ -176,6 +177,20 @@ def test_sound_alone_is_encrypted_too(tmp_path: Path, method: str) -> None:
     assert ended.result
     assert ended.result.result
     assert ended.result.result.verification.failed == 0
+
+
+@pytest.mark.parametrize("method", ["AES-128", "cbcs", "cenc"])
+def test_several_pods_encrypt_one_title(tmp_path: Path, method: str) -> None:
+    """Parts are encrypted by who makes them; who finishes opens all of them, with the same keys."""
+    studio = Studio(tmp_path)
+    ffmpeg(*picture(seconds=6), *tone(6), *X264, *AAC, studio.input())
+    keys = secret(tmp_path, (KIDS[0], KEYS[0]))
+    ended = stages.by_parts(studio, stages.divided(studio, spec=wish(method=method), keys=keys))
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert ended.result
+    assert ended.result.result
+    assert ended.result.result.verification.failed == 0
+    assert all(b"moov" in path.read_bytes() for path in studio.version.rglob("init.mp4"))
 
 
 @pytest.fixture(scope="module", params=["cbcs", "cenc"])
