@@ -11,6 +11,7 @@ import pytest
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.transcode import stages
 from tests.integration.transcode.studio import AAC, X264, Studio, args, ffmpeg, frame_times, picture, sound, tone
+from tests.integration.transcode.test_encryption import KEYS, KIDS, secret
 
 FILM = pytest.param("25", "mp4", (), {}, id="25")
 INPUTS = [
@@ -161,3 +162,14 @@ def test_a_cut_input_is_told_by_the_part_that_meets_the_end(studio: Studio) -> N
     ended = stages.part(studio, order, count - 1)
     assert ended.reason is Reason.INPUT_TRUNCATED, ended.message
     assert "from frame" in ended.message
+
+
+@pytest.mark.parametrize("method", ["AES-128", "cenc"])
+def test_an_encrypted_title_is_divided_as_well(studio: Studio, method: str) -> None:
+    """Each pod has the key; the pod that finishes opens every segment, and all rules pass."""
+    ffmpeg(*picture(seconds=6), *tone(6), *X264, *AAC, studio.input())
+    keys = secret(studio.base, (KIDS[0], KEYS[0]))
+    wish = {"method": method, "keysFrom": {"secretRef": {"name": "film-keys"}}, "keyUri": "/keys/{kid}"}
+    order = stages.divided(studio, spec={"packaging": {"segmentDuration": "1s", "encryption": wish}}, keys=keys)
+    ended = stages.by_parts(studio, order)
+    assert ended.reason is Reason.COMPLETED, ended.message
