@@ -19,6 +19,7 @@ from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspend
 from narwhal_operator.contract.ladder import Clip, Ladder, Packaging
 from narwhal_operator.contract.quality import Quality
 from narwhal_operator.contract.tracks import Audio, Metadata, Subtitles, Thumbnails
+from narwhal_operator.contract.watermark import Watermark
 
 KIND: Final = "TranscodingJob"
 COMMAND_LENGTH: Final = 2400
@@ -97,6 +98,7 @@ class TranscodeOptions(Suspendable):
     subtitles: Subtitles = Field(
         default_factory=Subtitles, description="What becomes of text subtitles.", json_schema_extra={"default": {}}
     )
+    watermark: Watermark | None = Field(None, description="A picture over the video of every rung; absent lays none.")
     thumbnails: Thumbnails | None = Field(None, description="A poster and thumbnails; absent makes none.")
     quality: Quality | None = Field(None, description="A measure of each rung, with a floor; absent measures none.")
     metadata: Metadata = Field(

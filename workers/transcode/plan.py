@@ -92,6 +92,16 @@ class AudioTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A watermark: a PNG on scratch, at the size it is laid on the upright frames, and its place; margins in pixels."""
+
+    path: str
+    position: str
+    across: int = 0
+    down: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that is to be done, and why."""
 
@@ -120,6 +130,7 @@ class Plan:
     about: About = field(default_factory=About)
     loudness: float | None = None
     """LUFS the audio is brought to; None leaves it as it is."""
+    watermark: Mark | None = None
     tolerant: bool = False
     """Whether what does not decode is concealed, and not an error."""
     damage: tuple[Damage, ...] = ()

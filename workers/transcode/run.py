@@ -17,7 +17,7 @@ from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgres
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner
+from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner, watermark
 from workers.transcode.asides import Asides
 from workers.transcode.counters import BYTES, READ, SEGMENTS
 from workers.transcode.cpus import available, threads
@@ -76,10 +76,14 @@ class Transcode:
     store: ObjectStore
     asking: "asyncio.Task[str]"
     """FFmpeg's version."""
+    image: ObjectInfo | None = None
+    """Of the watermark, where one is asked for."""
 
     async def run(self) -> Result:
         """From the input to the outcome."""
         source, info = await self._find_input()
+        if self.order.spec.watermark:
+            self.image = await watermark.find(source, self.order.spec.watermark)
         engine = await self.asking
         shelf = await self._shelf(info, engine)
         if self.order.head.task in STAGES:
@@ -128,6 +132,9 @@ class Transcode:
         plan = ladder.plan(await probe.examine(given, tolerant=spec.on_damage == "Tolerate"), spec)
         if plan.tolerant:
             plan = await survey(plan, given, threads(self.order.cpus))
+        if spec.watermark:
+            source = self.context.open_store(self.order.input.store)
+            plan = await watermark.prepare(plan, spec.watermark, source, self.context.scratch)
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
@@ -195,6 +202,11 @@ class Transcode:
             "thumbnails": spec.thumbnails.wire() if spec.thumbnails else None,
             **({"onDamage": spec.on_damage} if spec.on_damage != "Fail" else {}),
             **({"clip": spec.clip.wire()} if spec.clip else {}),
+            **(
+                {"watermark": [spec.watermark.wire(), self.image.etag, self.image.size]}
+                if spec.watermark and self.image
+                else {}
+            ),
             **({"keys": [key.identity for key in keys]} if keys else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }

@@ -10,7 +10,7 @@ from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, survey, version
-from workers.transcode.command.pictures import cover, posters, sheet
+from workers.transcode.command.pictures import cover, mark, posters, sheet
 from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
 from workers.transcode.plan import Plan
@@ -47,6 +47,7 @@ __all__ = [
     "first_frame",
     "first_segment",
     "look",
+    "mark",
     "measure_audio",
     "posters",
     "probe",

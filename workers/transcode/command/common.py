@@ -83,6 +83,11 @@ def given(source: Source) -> Iterable[str]:
     return (*doors(source), "-i", source.url)
 
 
+def overlaid(path: str) -> Iterable[str]:
+    """Our own PNG of a watermark as an input."""
+    return ("-protocol_whitelist", "file", "-format_whitelist", "png_pipe", "-f", "png_pipe", "-i", f"file:{path}")
+
+
 def segments(directory: str, start: int, seconds: Fraction, options: Iterable[str]) -> Iterable[str]:
     """Fragmented MP4 segments in a directory. A video one ends at each key frame: `seconds` only has to be shorter."""
     return (

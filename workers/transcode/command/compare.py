@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from narwhal_operator.contract.quality import Metric
-from workers.transcode.command.common import Job, Range, Source, care, ffmpeg, given
+from workers.transcode.command.common import Job, Range, Source, care, ffmpeg, given, overlaid
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.video import seek
 from workers.transcode.plan import Plan
@@ -24,7 +24,7 @@ def compare(plan: Plan, part: Range, metric: Metric, made: Sequence[Source], job
     own times begin with its first segment.
     """
     name = FILTERS[metric]
-    graphs, outputs = [video_graph(plan, part)], []
+    graphs, outputs = [video_graph(plan, part, len(made) + 1)], []
     for number in range(len(made)):
         # The source is input 0.
         graphs.append(f"[v{number}]settb=1/1000,setpts=N[a{number}]")
@@ -33,6 +33,7 @@ def compare(plan: Plan, part: Range, metric: Metric, made: Sequence[Source], job
         outputs += ["-map", f"[o{number}]", "-f", "null", "-"]
     words = [flag if flag != "level+error" else "level+info" for flag in ffmpeg(job.progress_fd)]
     inputs = [flag for source in made for flag in given(source)]
+    inputs += overlaid(plan.watermark.path) if plan.watermark else ()
     threads = ("-threads", str(job.threads), "-filter_complex_threads", str(job.threads), "-copyts")
     head = [*words, *care(tolerant=plan.tolerant), *threads, *seek(plan, part), *given(job.source), *inputs]
     return [*head, "-filter_complex", ";".join(graphs), *outputs]

@@ -39,8 +39,8 @@ class Node:
         return f"[s{self.rungs[0]}]"
 
 
-def video_graph(plan: Plan, part: Range) -> str:
-    """Source frames to the frames of each rung of a range.
+def video_graph(plan: Plan, part: Range, mark: int = 1) -> str:
+    """Source frames to the frames of each rung of a range; `mark` is the input that a watermark is.
 
     The frame rate filter counts from the title's first frame whatever the range, and `trim` cuts by frame number: so a
     range has exactly the frames a whole encode gives it, at any frame rate, and a seek only saves decoding. A rung with
@@ -48,7 +48,7 @@ def video_graph(plan: Plan, part: Range) -> str:
     """
     nodes = tree(plan.rungs)
     tops = [node for node in nodes if node.parent is None]
-    chains = [_head(plan, part, tops)]
+    chains = [*_marked(plan, mark), _head(plan, part, tops)]
     if len({node.picture[0] for node in tops}) > 1:
         chains.append(f"[sdr]{','.join(_convert(plan))}{_split([node.feed for node in tops if _sdr(node)])}")
     chains += [_chain(plan, node) for node in nodes]
@@ -91,9 +91,38 @@ def _head(plan: Plan, part: Range, tops: Sequence[Node]) -> str:
     if plain and high:
         feeds = ["[sdr]", *(node.feed for node in high)]
     else:
-        head += _convert(plan) if plain else []
+        head += [*(_convert(plan) if plain else []), *_overlay(plan)]
         feeds = [node.feed for node in tops]
     return f"[0:{plan.picture.index}]{','.join(head)}{_split(feeds)}"
+
+
+def _marked(plan: Plan, mark: int) -> list[str]:
+    """The watermark in the colours of the rungs; by itself the overlay would take those of small pictures."""
+    if plan.watermark is None:
+        return []
+    return [f"[{mark}:0]scale=out_color_matrix={_matrix(plan)}:out_range=tv,format=yuva420p[mark]"]
+
+
+def _matrix(plan: Plan) -> str:
+    return "bt709" if plan.colour.matrix == "bt709" else "bt601"
+
+
+def _overlay(plan: Plan) -> list[str]:
+    """The watermark on frames that are in the colours and the range of the rungs; its one picture is on all of them."""
+    found = plan.watermark
+    if found is None:
+        return []
+    first = f"scale=flags=bicubic{_ranges(plan)}" if not plan.convert and _ranges(plan) else ""
+    left, top = str(found.across), str(found.down)
+    right, bottom = f"W-w-{found.across}", f"H-h-{found.down}"
+    x, y = {
+        "TopLeft": (left, top),
+        "TopRight": (right, top),
+        "BottomLeft": (left, bottom),
+        "Center": ("(W-w)/2", "(H-h)/2"),
+    }.get(found.position, (right, bottom))
+    steps = [first, "format=yuv420p[film];[film][mark]" + f"overlay=x={x}:y={y}:format=yuv420:eof_action=repeat"]
+    return [step for step in steps if step]
 
 
 def _convert(plan: Plan) -> list[str]:
@@ -129,8 +158,13 @@ def _chain(plan: Plan, node: Node) -> str:
 
 def _ranged(plan: Plan, node: Node) -> str:
     """Full range and RGB are converted where the source is scaled first."""
-    if node.parent or (plan.convert and _sdr(node)):
+    if node.parent or (plan.convert and _sdr(node)) or plan.watermark:
         return ""
+    return _ranges(plan)
+
+
+def _ranges(plan: Plan) -> str:
+    """What makes the range, and RGB, those of the rungs."""
     if is_rgb(plan.picture.pixel_format):
         return ":out_color_matrix=bt709:out_range=tv"
     return ":out_range=tv" if plan.picture.full_range else ""

@@ -1,6 +1,7 @@
 """Still pictures from stored segments: sheets of thumbnails, and candidates for a poster."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
 
 from workers.transcode.command.common import Source, ffmpeg, given, strict
@@ -43,6 +44,19 @@ def cover(source: Source, stream: int, target: str, progress_fd: int) -> list[st
     head = ["nice", "-n", "19", *ffmpeg(progress_fd), *strict(), "-threads", "1", *given(source), "-map", f"0:{stream}"]
     graph = f"{_fitted()}:flags=bicubic:{_FULL},setsar=1,format=yuvj420p"
     return [*head, "-filter:v", graph, "-frames:v", "1", "-q:v", "3", "-update", "1", *_output(target)]
+
+
+def mark(
+    source: Source, demuxer: str, size: tuple[Fraction, Fraction], opacity: Fraction, target: str, progress_fd: int
+) -> list[str]:
+    """A PNG of a watermark: of that width, and of that height per height and width of the image; even, and no larger than 8K."""
+    open_ = ("-protocol_whitelist", "file", "-format_whitelist", demuxer, "-f", demuxer, "-i", f"file:{source.path}")
+    wide = max(2, 2 * round(size[0] / 2))
+    high = f"min(4320,max(2,2*round({float(size[1]):.4f}*ih/iw/2)))"
+    graph = f"scale=w={wide}:h='{high}':flags=lanczos,format=rgba,colorchannelmixer=aa={float(opacity):.2f}"
+    coded = ("-c:v", "png", "-flags:v", "+bitexact", "-fflags", "+bitexact", "-map_metadata", "-1")
+    head = [*ffmpeg(progress_fd), *strict(), "-threads", "1", *open_, "-map", "0:v", "-filter:v", graph]
+    return [*head, "-frames:v", "1", "-update", "1", *coded, "-f", "image2", f"file:{target}"]
 
 
 def _fitted() -> str:

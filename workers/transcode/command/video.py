@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from workers.transcode.command.common import Job, Range, care, ffmpeg, given, segments
+from workers.transcode.command.common import Job, Range, care, ffmpeg, given, overlaid, segments
 from workers.transcode.command.encoders import delay, encoder
 from workers.transcode.command.graph import video_graph
 from workers.transcode.plan import Plan, Rung
@@ -30,6 +30,7 @@ def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
         *("-threads", str(job.threads), "-filter_complex_threads", str(job.threads), "-copyts"),
         *seek(plan, part),
         *given(job.source),
+        *(overlaid(plan.watermark.path) if plan.watermark else ()),
         *("-filter_complex", video_graph(plan, part)),
         *outputs,
     ]
