@@ -113,6 +113,7 @@ class Transcode:
     async def _go_on(self, source: ObjectStore, info: ObjectInfo, shelf: Shelf, engine: str) -> Result:
         """A stage after Plan: one part, or the end."""
         found, place = await script.read(shelf, self.order.head), self._place
+        found = found.model_copy(update={"plan": await self._marked(found.plan)})  # on this pod's scratch
         count = partial(self.context.metrics.add, READ)
         async with reach(source, self.order.input, info, place.scratch, found.seen, count) as given:
             if self.order.head.task == "Range":
@@ -132,9 +133,7 @@ class Transcode:
         plan = ladder.plan(await probe.examine(given, tolerant=spec.on_damage == "Tolerate"), spec)
         if plan.tolerant:
             plan = await survey(plan, given, threads(self.order.cpus))
-        if spec.watermark:
-            source = self.context.open_store(self.order.input.store)
-            plan = await watermark.prepare(plan, spec.watermark, source, self.context.scratch)
+        plan = await self._marked(plan)
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
@@ -145,6 +144,14 @@ class Transcode:
         if self.order.head.task == "Plan" and len(parts) > 1:
             return await self._hand_on(title, parts, given, shelf)
         return await self._make(self._noted(title), given, shelf, engine)
+
+    async def _marked(self, plan: Plan) -> Plan:
+        """The plan with its watermark on scratch, where one is asked for."""
+        wish = self.order.spec.watermark
+        if wish is None or plan.video is None:
+            return plan
+        source = self.context.open_store(self.order.input.store)
+        return await watermark.prepare(plan, plan.video, wish, source, self.context.scratch)
 
     def _divide(self, title: Title) -> list[tuple[command.Range, ...]]:
         cpus = available(self.order.cpus)
@@ -162,7 +169,7 @@ class Transcode:
 
     def _noted(self, title: Title) -> Title:
         """The title, its plan with a note where several pods were asked for."""
-        if self.order.spec.parallelism == 1:
+        if self.order.spec.parallelism == 1 or not title.videos:
             return title
         why = "a local run is one process" if self.order.head.task == "Run" else "more would not pay"
         if not title.plan.seekable:

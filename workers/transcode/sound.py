@@ -74,6 +74,7 @@ def _notes(info: MediaInfo, options: TranscodeOptions) -> Iterator[str]:
         yield "subtitles are left out: there is no picture to show them in"
     wished = {
         "thumbnails": options.thumbnails and info.cover is None,
+        "watermark": options.watermark,
         "quality": options.quality,
         "parallelism": options.parallelism > 1,
     }

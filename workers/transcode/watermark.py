@@ -44,10 +44,8 @@ def place(video: Video, wish: Watermark) -> tuple[Fraction, Fraction, Mark]:
     return width * across, width * down, Mark("", wish.position, round(margin * across), round(margin * down))
 
 
-async def prepare(plan: Plan, wish: Watermark, store: ObjectStore, scratch: Path) -> Plan:
+async def prepare(plan: Plan, video: Video, wish: Watermark, store: ObjectStore, scratch: Path) -> Plan:
     """The plan with its watermark, which is then on scratch. Raises WorkError with an Input* reason, or NotSupported."""
-    if plan.video is None:
-        return replace(plan, notes=(*plan.notes, "watermark: not for sound alone"))
     high = [rung.name for rung in plan.rungs if rung.dynamic_range != "SDR"]
     if high:
         message = f"spec.watermark is for standard range; {', '.join(high)[:200]} keep the input's high dynamic range."
@@ -58,7 +56,7 @@ async def prepare(plan: Plan, wish: Watermark, store: ObjectStore, scratch: Path
     demuxer = await asyncio.to_thread(_demuxer, path)
     if demuxer is None:
         raise WorkError(Reason.INPUT_NOT_MEDIA, f"{name} is neither a PNG nor a JPEG; give one of them.")
-    width, height, mark = place(plan.video, wish)
+    width, height, mark = place(video, wish)
     made.unlink(missing_ok=True)
     source = command.Source(str(path))
     ended = await runner.run(

@@ -1,5 +1,6 @@
 """A picture over the video: where it was asked for, as strong as it was asked for, on every frame of every rung."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from narwhal_operator.contract.outcome import Reason
+from tests.integration.transcode import stages
 from tests.integration.transcode.studio import AAC, BUCKET, X264, Ended, Studio, assert_plays, ffmpeg, tone
 
 GREY: Final = ("-f", "lavfi", "-i", "color=0x404040:s=320x180:r=25:d=2")
@@ -90,6 +92,21 @@ def test_a_resumed_run_lays_it_on_the_tail_too(studio: Studio) -> None:
     assert len(studio.segments("high")) == 2
     assert red(at(pixels(studio.version / "high" / "media.m3u8", 30), *PLACES["Center"][0]))
     assert_plays(studio.output / "master.m3u8", 50)
+
+
+def test_every_pod_of_a_divided_title_makes_its_own(studio: Studio) -> None:
+    """Stages with a scratch of their own each: the mark lies on the frames of every part."""
+    ffmpeg(*GREY, *X264, studio.input())
+    logo(studio.input("logo.png"))
+    order = stages.divided(studio, spec=wish(position="Center", width=20))
+    for index in reversed(range(stages.plan(studio, order))):
+        ended = stages.part(studio, order, index)
+        assert ended.reason is Reason.COMPLETED, ended.message
+    shutil.rmtree(studio.base / "scratch")
+    ended = studio.run(stages.staged(order, "Finish"))
+    assert ended.reason is Reason.COMPLETED, ended.message
+    for frame in (10, 40):
+        assert red(at(pixels(studio.version / "high" / "media.m3u8", frame), *PLACES["Center"][0]))
 
 
 def test_its_opacity_its_image_and_its_place_are_other_work(studio: Studio) -> None:
