@@ -142,7 +142,7 @@ def show(base: Path) -> Iterator[Show]:
         stage.ready.result(START_SECONDS)
         yield Show(base, stage, pool)
     finally:
+        pool.shutdown(cancel_futures=True)  # first: a transcode that ends asks for its plays
         stage.loop.call_soon_threadsafe(stage.stop.set)
-        pool.shutdown(cancel_futures=True)
         thread.join()
         stage.loop.close()
