@@ -65,5 +65,6 @@ def values(images: dict[str, str], networks: list[str]) -> dict[str, Any]:
     return {
         "images": {"registry": "localhost", "pullPolicy": "Never", **named},
         "download": {"allowedNetworks": networks, "allowedHosts": [SWARM_HOST]},
+        "transcode": {"rangeSeconds": 0.7},  # films of seconds are divided, where parallelism asks for it
         "operator": {"logLevel": "debug", "extraEnv": [{"name": "NARWHAL_BACKOFF_SCALE", "value": "0.1"}]},
     }
