@@ -1,7 +1,6 @@
 """The cluster a command is about: the user's kubeconfig, asked with the operator's own client."""
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from narwhal_cli.cluster.names import ClusterError, Target, not_found
 from narwhal_operator.contract.reasons import Reason
 from narwhal_operator.core.observed import Json
-from narwhal_operator.kube.client import Client, pages
+from narwhal_operator.kube.client import Client, json_of, pages
 from narwhal_operator.kube.errors import ApiError, NotFound, Refused, Throttled, Transient, error_of
 from narwhal_operator.kube.paths import collection, named
 
@@ -53,19 +52,11 @@ class Streams(Client):
         try:
             answer = await self._api.rest_client.request("GET", url, headers=headers, _request_timeout=limit)  # type: ignore[no-untyped-call]  # the official client ships no types here
             if answer.status >= 300:
-                raise error_of(answer.status, _status_of(await answer.read()), answer.getheader("Retry-After"))
+                raise error_of(answer.status, json_of(await answer.read()), answer.getheader("Retry-After"))
             async for piece in answer.response.content.iter_any():
                 write(piece)
         except (TimeoutError, aiohttp.ClientError) as error:
             raise Transient(f"GET {path}: {type(error).__name__}: {error}") from error
-
-
-def _status_of(data: bytes) -> Json:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,13 +95,14 @@ class Client:
             data = await answer.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
-        parsed = _parsed(data)
+        parsed = json_of(data)
         if answer.status >= 300:
             raise error_of(answer.status, parsed, answer.getheader("Retry-After"))
         return parsed
 
 
-def _parsed(data: bytes) -> Json:
+def json_of(data: bytes) -> Json:
+    """An answer of the API server; empty where it is no JSON object, as of a proxy in between."""
     try:
         parsed = json.loads(data)
     except ValueError:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.conformance.chromium import Browser, BrowserError, chromium
 from tests.conformance.kinds import KID, RUNGS, Kind
 from tests.conformance.media import media
@@ -129,6 +131,16 @@ class Show:
                 play = self.stage.play(kind, player)
                 self._plays[kind.name, player] = asyncio.run_coroutine_threadsafe(play, self.stage.loop)
         return Package(kind, studio, ended)
+
+
+def plays(kinds: Iterable[Kind]) -> list[Any]:
+    """The parameters `kind` and `player` of a test: each kind with each player that can play it."""
+    return [
+        pytest.param(kind, player, id=f"{player}-{kind.name}")
+        for kind in kinds
+        for player in PLAYERS
+        if player not in kind.unplayed
+    ]
 
 
 @contextmanager

@@ -4,16 +4,11 @@ import pytest
 
 from narwhal_operator.contract.outcome import Reason
 from tests.conformance.kinds import ENCRYPTED, Kind
-from tests.conformance.show import PLAYERS, Show
+from tests.conformance.show import Show, plays
 
 SPREAD = 50
 """Levels of brightness a picture of these spans at least."""
-PLAYS = [
-    pytest.param(kind, player, id=f"{player}-{kind.name}")
-    for kind in ENCRYPTED
-    for player in PLAYERS
-    if player not in kind.unplayed
-]
+PLAYS = plays(ENCRYPTED)
 
 
 @pytest.mark.parametrize(("kind", "player"), PLAYS)

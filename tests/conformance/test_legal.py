@@ -7,7 +7,7 @@ import pytest
 from narwhal_operator.contract.outcome import Reason
 from tests.conformance.kinds import KINDS, Kind
 from tests.conformance.reader import Stream, read
-from tests.conformance.show import PLAYERS, Package, Show
+from tests.conformance.show import PLAYERS, Package, Show, plays
 
 PACKET: Fraction = Fraction(1024, 48_000)
 SPREAD = 50
@@ -60,12 +60,7 @@ def shape(package: Package) -> tuple[int, int]:
     return len(plan.rungs), plan.audio_tracks if plan.rungs else len(plan.audio)
 
 
-PLAYS = [
-    pytest.param(kind, player, id=f"{player}-{kind.name}")
-    for kind in KINDS
-    for player in PLAYERS
-    if player not in kind.unplayed
-]
+PLAYS = plays(KINDS)
 
 
 @pytest.mark.parametrize(("kind", "player"), PLAYS)

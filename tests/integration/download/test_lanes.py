@@ -130,7 +130,10 @@ async def test_a_source_that_limits_connections_is_served_by_fewer(
     assert 1 <= gate.refused <= 16  # six, and each once again where the client found its connection closed
     assert "narwhal_download_failures_total{" not in ended.metrics
     assert ended.report.download is not None
-    assert ended.report.download.bytes_refetched == 0
+    assert ended.report.download.bytes_refetched is not None
+    assert (
+        ended.report.download.bytes_refetched < len(CONTENT) // 4
+    )  # blocks under way of a span whose rest another one took
 
 
 async def test_after_a_refusal_one_connection_more_is_tried(

@@ -72,9 +72,14 @@ async def test_with_a_digest_the_next_mirror_goes_on_midway(
     ended = await run([handler, GOOD], origin, directory, tmp_path, checksum=SHA256, connections=connections)
     assert ended.reason is Reason.COMPLETED, ended.message
     assert directory.objects() == {"films/clip.bin": CONTENT}
-    assert min(first(exchange) for exchange in origin.requests("/1")) > HALF // 2
-    assert ended.report.download is not None
-    assert ended.report.download.bytes_refetched == 0
+    told = ended.report.download
+    assert told is not None
+    assert told.mirrors is not None
+    assert told.bytes_refetched is not None
+    assert sum(mirror.bytes for mirror in told.mirrors) == len(CONTENT) + told.bytes_refetched
+    if connections == 1:  # with more, how far the others came when one failed is a matter of the machine
+        assert told.bytes_refetched == 0
+        assert min(first(exchange) for exchange in origin.requests("/1")) > HALF // 2
     assert 'narwhal_download_mirror_switches_total{cause="failure"}' in ended.metrics
 
 

@@ -137,6 +137,7 @@ def test_a_namespace_can_be_deleted_in_mid_run(plane: Plane, namespace: str) -> 
     )  # pods go first
     plane.end(namespace, pod, Reason.CANCELLED)
     until(lambda: plane.ask("GET", f"/api/v1/namespaces/{namespace}").get("code") == 404, 60, "the namespace goes")
+    assert plane.get(DLJ, namespace, "bbb") is None
 
 
 def test_a_change_of_the_work_stops_the_worker_and_starts_anew(plane: Plane, namespace: str) -> None:
@@ -218,8 +219,11 @@ def test_a_library_makes_its_titles_and_counts_them(plane: Plane, namespace: str
 def test_a_finished_resource_goes_when_its_time_is_over(plane: Plane, namespace: str) -> None:
     """TtlSecondsAfterFinished."""
     _, pod = started(plane, namespace, b.download_spec(ttlSecondsAfterFinished=1))
+    assert plane.get(DLJ, namespace, "bbb") is not None
     plane.end(namespace, pod, Reason.COMPLETED, artifact=b.ARTIFACT)
     plane.gone(DLJ, namespace, "bbb")
+    until(lambda: not plane.list("Job", namespace), 60, "its Job goes with it")
+    assert plane.get(DLJ, namespace, "bbb") is None
 
 
 def test_users_who_write_all_the_time_lose_nothing(plane: Plane, namespace: str) -> None:

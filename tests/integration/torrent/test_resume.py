@@ -29,7 +29,8 @@ from workers.download.torrent.room import Room
 
 MIB = 1024 * 1024
 FILM = content(1, 56 * MIB + 12_345)
-RATE = 16 * MIB
+RATE = 8 * MIB
+"""Of the seeder, a second: no more than a worker on a busy machine stores, or what waits for the store is lost with it."""
 
 STOP_SECONDS = 5.0
 """Longest time to end after SIGTERM: under a second on a quiet machine, and this one may be busy."""
@@ -91,7 +92,7 @@ async def test_a_new_process_goes_on_where_the_last_one_was(
         assert second.reason is Reason.COMPLETED, second.message
         total = seeder.uploaded
     assert sent > len(FILM) // 2
-    assert total <= len(FILM) + 24 * MIB, f"{total / len(FILM):.3f} of the size was fetched in all"
+    assert total <= len(FILM) + 16 * MIB, f"{total / len(FILM):.3f} of the size was fetched in all"
     assert place.objects() == {"films/x": FILM}
     assert place.own() == ["record.json"]
 

@@ -33,6 +33,8 @@ HEAD_BYTES: Final = 8 * 1024
 HEAD_SECONDS: Final = 10.0
 PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 """Seconds between tries of a store that does not answer, beside its client's own: FFmpeg waits meanwhile, at most 120 s."""
+LEFT: Final = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+"""FFmpeg has gone elsewhere in the input, or ended: it opens a connection for each place. No error of the input."""
 PASSING: Final = frozenset({Reason.STORE_UNREACHABLE, Reason.STORE_ERROR})
 ASKED: Final = re.compile(rb"^(GET|HEAD) /input HTTP/1\.[01]$")
 RANGE: Final = re.compile(rb"^range:\s*bytes=(\d{1,18})-(\d{0,18})\s*$", re.IGNORECASE)
@@ -101,10 +103,9 @@ class RangeServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with self._slots:
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
-                await self._respond(head, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # FFmpeg has gone elsewhere in the input, or ended: it opens a connection for each place
+                with suppress(*LEFT):
+                    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
+                    await self._respond(head, writer)
         except WorkError as error:
             self.error = error  # the body ends too early, which is an error to FFmpeg; this says why
             log("warning", "the input cannot be read", reason=error.reason.value, message=error.message)
