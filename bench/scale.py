@@ -31,6 +31,7 @@ from narwhal_operator.contract.order import ObjectLocation, OrderHead, Transcode
 from narwhal_operator.contract.transcode import TranscodingJobSpec
 from tests.support.seaweed import S3Server, seaweed
 from workers.transcode.parallel.share import seconds
+from workers.transcode.rendition import title
 
 BUCKET: Final = "bench"
 CPUS: Final = (0, 1)
@@ -182,7 +183,7 @@ def main() -> None:
             path = film(work)
             s3.client.fput_object(BUCKET, "film.mp4", str(path))
             plan = planned(path)
-            report(Bench(s3, work, seconds(plan, plan.timeline.frames, 1) / (PARTS + 0.3)))
+            report(Bench(s3, work, seconds(title(plan), range(plan.timeline.segments), 1) / (PARTS + 0.3)))
 
 
 def report(bench: Bench) -> None:

@@ -129,6 +129,34 @@ class DirectoryStore:
                     copy_into(out, source, os.fstat(source.fileno()).st_size)
                 return self.place(bucket, key, temporary, _about(content_type, cache_control, metadata))
 
+    def copy(self, bucket: str, source: ObjectInfo, key: str) -> ObjectInfo:
+        """The object under another key: a hard link where the file system can, for no object is ever written to."""
+        origin, target = self._path(bucket, source.key), self._path(bucket, key)
+        with store_errors(origin):
+            etag = _etag(_input(origin).stat())
+        if etag != source.etag:
+            raise WorkError(Reason.INPUT_CHANGED, f"{origin} was replaced since it was listed; start again.")
+        about = {name: value for name, value in self._meta(bucket, source.key, etag).items() if name != "etag"}
+        with store_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._write_meta(bucket, key, {"etag": etag, **about})
+            try:
+                target.hardlink_to(origin)
+            except OSError:  # another owner, a key that is there already: a copy takes its place, or says what is wrong
+                return self._copied(bucket, origin, key, about)
+            sync_directory(target.parent)
+        found = self.head(bucket, key)
+        if found is None:
+            raise WorkError(Reason.STORE_ERROR, f"{target} was removed by another process; run one at a time.")
+        return found
+
+    def _copied(self, bucket: str, origin: Path, key: str, about: Mapping[str, Any]) -> ObjectInfo:
+        temporary = self._temporary(bucket)
+        with removed(temporary), _input(origin).open("rb") as source:
+            with temporary.open("wb") as out:
+                copy_into(out, source, os.fstat(source.fileno()).st_size)
+            return self.place(bucket, key, temporary, about)
+
     def place(self, bucket: str, key: str, file: Path, about: Mapping[str, Any]) -> ObjectInfo:
         """Makes a file of the same file system the object: fsync, then one rename. The file is gone afterwards."""
         target = self._path(bucket, key)

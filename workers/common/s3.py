@@ -154,6 +154,21 @@ class S3Store:
             )
         return ObjectInfo(key, size, result.etag or "", content_type, dict(metadata or {}))
 
+    def copy(self, bucket: str, source: ObjectInfo, key: str) -> ObjectInfo:
+        """A copy within the store, in one request, of the very object that was listed."""
+        what = f"{bucket}/{source.key}"
+        with s3_errors(self.place, what):
+            try:
+                etag = self._client.copy(bucket, source.key, source.etag, key)
+            except S3Error as error:
+                if error.code == "PreconditionFailed":
+                    message = f"{what} was replaced since it was listed; start again."
+                    raise WorkError(Reason.INPUT_CHANGED, message) from error
+                if error.code == "NotImplemented":
+                    raise WorkError(Reason.NOT_SUPPORTED, f"{what}: {self.place} copies no objects.") from error
+                raise
+        return ObjectInfo(key, source.size, etag, content_type=source.content_type, metadata=source.metadata)
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         """Objects whose key starts with the prefix, by key."""
         with s3_errors(self.place, f"bucket {bucket}"):

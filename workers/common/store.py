@@ -110,6 +110,13 @@ class ObjectStore(Protocol):
     ) -> ObjectInfo:
         """Stores a file under the key, at once and whole; large files go in parts."""
 
+    def copy(self, bucket: str, source: ObjectInfo, key: str) -> ObjectInfo:
+        """Stores an object of the bucket under another key too, with what is known of it; its bytes stay in the store.
+
+        At most 5 GiB. Raises InputNotFound when it is gone, InputChanged when it is not the one of that ETag any more,
+        NotSupported when the store does not copy.
+        """
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         """Objects whose key starts with the prefix, by key; without metadata and content type."""
 

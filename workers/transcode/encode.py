@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from workers.transcode import command, runner
 from workers.transcode.diagnose import failure
 from workers.transcode.layout import INIT, segment_name
 from workers.transcode.measure import measure
-from workers.transcode.parallel.share import ALL, Share, frames_of, gaps
+from workers.transcode.parallel.share import ALL, Gap, Share, frames_of, gaps
 from workers.transcode.plan import Plan
 from workers.transcode.probe import InputFile
 from workers.transcode.progress import Block, Meter
@@ -58,7 +59,9 @@ class Encoder:
         share = self.share or Share.whole(line.segments)
         todo = [run for part in share.video for run in gaps(self.title, part)]
         self._uploads = Uploads(self.shelf, self._uploaded)
-        frames, left = (sum(frames_of(line, part) for part in parts) for parts in (share.video, todo))
+        frames, left = (
+            sum(frames_of(line, part) for part in parts) for parts in (share.video, [gap.part for gap in todo])
+        )
         totals = share.totals(self.title)
         before = frames - left if self.title.videos else 0
         self._meter = Meter(totals, frames, float(line.rate), before, time.monotonic())
@@ -67,33 +70,36 @@ class Encoder:
         await together(self._uploads.run(), self._produce(todo, sound=share.sound))
         self._check(share)
 
-    async def _produce(self, todo: Sequence[command.Range], *, sound: bool) -> None:
+    async def _produce(self, todo: Sequence[Gap], *, sound: bool) -> None:
         await together(*([self._audios()] if sound else []), self._videos(todo))
         self._uploads.close()
 
-    async def _videos(self, todo: Sequence[command.Range]) -> None:
-        for part in todo:
-            await self._video(part)
+    async def _videos(self, todo: Sequence[Gap]) -> None:
+        for gap in todo:
+            await self._video(gap)
             if self._meter:
                 self._meter.another()
 
-    async def _video(self, part: command.Range) -> None:
-        ended = await self._range(self.title.plan, part)
-        if ended.code != 0 and self.title.plan.seekable and (part.start > 0 or self.title.plan.skipped > 0):
+    async def _video(self, gap: Gap) -> None:
+        ended = await self._range(self.title.plan, gap)
+        if ended.code != 0 and self.title.plan.seekable and (gap.part.start > 0 or self.title.plan.skipped > 0):
             # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
-            ended = await self._range(replace(self.title.plan, seekable=False), part)
+            ended = await self._range(replace(self.title.plan, seekable=False), gap)
         if ended.code != 0:
             raise await failure(ended, self.given, [self.title.plan.picture.index], self.place.scratch)
 
-    async def _range(self, plan: Plan, part: command.Range) -> runner.Ended:
+    async def _range(self, plan: Plan, gap: Gap) -> runner.Ended:
+        part = gap.part
         # A folder of its own: what an earlier process made may wait for the store.
         folder = self.place.scratch / "video" / f"{part.start}{'' if plan.seekable else '-decoded'}"
-        first = {video.name: (video, part.start) for video in self.title.videos}
+        first = {video.name: (video, part.start) for video in self.title.videos if video.name in gap.rungs}
 
         def argv(fd: int) -> Sequence[str]:
-            return command.encode_video(plan, part, self._job(folder, fd))
+            return command.encode_video(plan, part, self._job(folder, fd), gap.rungs)
 
-        return await self._run(argv, folder, first, self._frames)
+        # FFmpeg counts the frames of its first output.
+        halved = next(rung.halved for rung in plan.rungs if rung.name in gap.rungs)
+        return await self._run(argv, folder, first, partial(self._frames, 2 if halved else 1))
 
     async def _audios(self) -> None:
         await measure(self.title.plan, self.title.audios, self.given, self.shelf, self.place.scratch)
@@ -179,11 +185,9 @@ class Encoder:
             message = f"The stored init segment of {rendition.name} is of another encode; all is removed and made anew."
             raise WorkError(Reason.VERIFICATION_FAILED, message)
 
-    def _frames(self, block: Block) -> None:
+    def _frames(self, each: int, block: Block) -> None:
         if self._meter:
-            # FFmpeg counts the frames of its first output.
-            halved = self.title.plan.rungs[0].halved
-            self._meter.encoded(block.frame * 2 if halved else block.frame, time.monotonic())
+            self._meter.encoded(block.frame * each, time.monotonic())
             self.tell(self._meter.progress())
 
     def _packets(self, block: Block) -> None:

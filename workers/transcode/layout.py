@@ -7,6 +7,8 @@ PREFIX/v/VERSION/subtitles/TRACK/      00000.vtt …, media.m3u8; TRACK.vtt besi
 PREFIX/v/VERSION/thumbnails/          00000.jpg …: sheets; media.m3u8; thumbnails.vtt and poster.jpg beside it
 PREFIX/v/VERSION/chapters.vtt, .json  the chapters, where the input has some
 PREFIX/v/VERSION/order.json           whose it is; written first
+PREFIX/v/VERSION/renditions.json      digests of what the renditions are made of; written before any of them
+PREFIX/v/VERSION/anew.json            all else was thrown away: nothing is taken of other versions; gone once it is published
 PREFIX/v/VERSION/report.json          what the verification found
 PREFIX/v/VERSION/outcome.json         what was published; written last
 """
@@ -23,6 +25,8 @@ MEDIA: Final = "media.m3u8"
 IFRAMES: Final = "iframes.m3u8"
 MASTER: Final = "master.m3u8"
 MANIFEST: Final = "manifest.mpd"
+RENDITIONS: Final = "renditions.json"
+ANEW: Final = "anew.json"
 
 
 @dataclass(frozen=True, slots=True)

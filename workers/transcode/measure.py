@@ -40,10 +40,27 @@ async def measure(plan: Plan, audios: Sequence[Rendition], given: InputFile, she
         raised = [track for track in missing if found[track.name].gain]
         results = await _pass(plan, raised, found, given, scratch) if raised else {}
         found |= {name: resulting(found[name], *pair) for name, pair in results.items()}
-        text = json.dumps({name: one.wire() for name, one in sorted(found.items())}, indent=1)
-        await shelf.put(f"{shelf.layout.root}/{RECORD}", text.encode())
+        await _record(shelf, found)
     for audio in audios:
         audio.loudness = found.get(audio.name)
+
+
+async def adopt(plan: Plan, track: AudioTrack, shelf: Shelf, other: Shelf) -> bool:
+    """Writes down of a track what another version did: it was encoded with that. False where nothing is known, or else."""
+    if plan.loudness is None:
+        return True
+    theirs, mine = await _recorded(other), await _recorded(shelf)
+    found = theirs.get(track.name)
+    if found is None or mine.get(track.name, found) != found:
+        return False
+    if track.name not in mine:
+        await _record(shelf, {**mine, track.name: found})
+    return True
+
+
+async def _record(shelf: Shelf, found: dict[str, LoudnessPlan]) -> None:
+    text = json.dumps({name: one.wire() for name, one in sorted(found.items())}, indent=1)
+    await shelf.put(f"{shelf.layout.root}/{RECORD}", text.encode())
 
 
 async def _recorded(shelf: Shelf) -> dict[str, LoudnessPlan]:

@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.naming import digest_of
@@ -19,9 +19,11 @@ from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner, watermark
 from workers.transcode.asides import Asides
-from workers.transcode.counters import BYTES, READ, SEGMENTS
+from workers.transcode.counters import BYTES, READ, REUSED, REUSED_BYTES, SEGMENTS
 from workers.transcode.cpus import available, threads
 from workers.transcode.crypt import Key, read_keys, seal
+from workers.transcode.delta.identity import Film, film, sealed_by
+from workers.transcode.delta.reuse import Reuse
 from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
 from workers.transcode.parallel import script
@@ -39,6 +41,8 @@ from workers.transcode.tasks import stop, together
 from workers.transcode.verify import Gate
 from workers.transcode.versions import Record
 
+SEALING: Final = 2
+"""Number of the way IVs are derived: part of the name of an encrypted version."""
 STAGES: Final = frozenset({"Range", "Finish"})
 """Tasks that follow a Plan: what it found is in the store."""
 SHA256: Final = "narwhal-sha256"
@@ -78,6 +82,8 @@ class Transcode:
     """FFmpeg's version."""
     image: ObjectInfo | None = None
     """Of the watermark, where one is asked for."""
+    film: Film = field(default_factory=dict)
+    """What the renditions are made of."""
 
     async def run(self) -> Result:
         """From the input to the outcome."""
@@ -102,13 +108,23 @@ class Transcode:
         spec, bucket = self.order.spec, self.order.spec.output.bucket
         wish = spec.packaging.encryption
         if wish is None:
+            self.film = self._film(info, engine)
             return Shelf(self.store, bucket, self._layout(info, engine))
         secret = wish.keys_from.secret_ref.name
         if self.order.keys is None:
             raise WorkError(Reason.INVALID_ORDER, f"The order names no directory for the Secret {secret}.")
         keys = await asyncio.to_thread(read_keys, Path(self.order.keys), secret)
-        layout = self._layout(info, engine, keys)
-        return Shelf(self.store, bucket, layout, seal=seal(wish, keys, layout.version, spec.packaging.segment_duration))
+        self.film, layout = self._film(info, engine, keys), self._layout(info, engine, keys)
+        sealing = seal(wish, keys, sealed_by(self.film), spec.packaging.segment_duration)
+        return Shelf(self.store, bucket, layout, seal=sealing)
+
+    def _film(self, info: ObjectInfo, engine: str, keys: Sequence[Key] = ()) -> Film:
+        image = [self.image.etag, self.image.size] if self.image else None
+        return film(self._source(info), engine, self.order.spec, keys, image)
+
+    def _source(self, info: ObjectInfo) -> str | list[Any]:
+        """The input's identity."""
+        return self.order.input_sha256 or info.metadata.get(SHA256) or [info.etag, info.size]
 
     async def _go_on(self, source: ObjectStore, info: ObjectInfo, shelf: Shelf, engine: str) -> Result:
         """A stage after Plan: one part, or the end."""
@@ -139,7 +155,7 @@ class Transcode:
         if self.order.spec.mode == "Plan":
             return await self._tell_plan(plan, given)
         await publish.claim(shelf, self.order.head)
-        title = await self._stock(title_of(plan, shelf.seal), shelf)
+        title = await self._stock(await self._taken(title_of(plan, shelf.seal), shelf), shelf)
         parts = self._divide(title)
         if self.order.head.task == "Plan" and len(parts) > 1:
             return await self._hand_on(title, parts, given, shelf)
@@ -177,6 +193,14 @@ class Transcode:
         notes = (*title.plan.notes, f"parallelism: one pod does all: {why}")
         return replace(title, plan=replace(title.plan, notes=notes))
 
+    async def _taken(self, title: Title, shelf: Shelf) -> Title:
+        """The title when what earlier versions have of it is in the store; a note says what."""
+        reuse = Reuse(shelf, title, self.film)
+        await Fence(shelf, self.order.head).around(reuse.run())
+        self.context.metrics.add(REUSED, reuse.segments)
+        self.context.metrics.add(REUSED_BYTES, reuse.size)
+        return replace(title, plan=replace(title.plan, notes=(*title.plan.notes, *reuse.notes)))
+
     async def _stock(self, title: Title, shelf: Shelf) -> Title:
         """The title with what is stored of it."""
         await take_stock(shelf, title.renditions, await shelf.listing())
@@ -200,7 +224,7 @@ class Transcode:
         """The version's name: the same work finds what was done of it, other work never meets it."""
         spec = self.order.spec
         work = {
-            "input": self.order.input_sha256 or info.metadata.get(SHA256) or [info.etag, info.size],
+            "input": self._source(info),
             "ladder": spec.ladder.wire(),
             "packaging": spec.packaging.wire(),
             "audio": spec.audio.wire(),
@@ -214,7 +238,7 @@ class Transcode:
                 if spec.watermark and self.image
                 else {}
             ),
-            **({"keys": [key.identity for key in keys]} if keys else {}),
+            **({"keys": [*(key.identity for key in keys), SEALING]} if keys else {}),
             "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
         }
         return Layout(spec.output.prefix, digest_of(work))

@@ -11,7 +11,7 @@ from workers.common.files import scratch_errors
 from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode import limits
 from workers.transcode.crypt import Seal
-from workers.transcode.layout import INIT, Layout, segment_index, segment_name
+from workers.transcode.layout import ANEW, INIT, Layout, segment_index, segment_name
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
 from workers.transcode.tasks import together
@@ -133,14 +133,15 @@ class Shelf:
         return (await self.call(self.store.read, self.bucket, key)).decode("utf-8", "replace")
 
     async def discard(self) -> None:
-        """Removes what is stored of a version that cannot be published, so that the next attempt makes all anew.
+        """Removes what is stored of a version that cannot be published, so that the next attempt makes all anew, itself.
 
         Who it belongs to and the report stay. A version that is published is left as it is, whatever is wrong with it.
         """
         texts = [await self.pointer(key) for key in (self.layout.master, self.layout.manifest)]
         if any(text and f"{self.layout.relative}/" in text for text in texts):
             return
-        kept = {self.layout.report, self.layout.order}
+        await self.put(f"{self.layout.root}/{ANEW}", b"{}")
+        kept = {self.layout.report, self.layout.order, f"{self.layout.root}/{ANEW}"}
         keys = [info.key for info in (await self.listing()).values() if info.key not in kept]
         await self.call(self.store.delete, self.bucket, keys)
 

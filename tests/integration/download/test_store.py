@@ -68,6 +68,38 @@ def test_replacing_an_object_replaces_its_etag_and_metadata(place: tuple[ObjectS
     assert dict(found.metadata) == {}
 
 
+def test_a_copy_is_the_object_and_outlives_it(place: tuple[ObjectStore, str]) -> None:
+    """Bytes, type and metadata; over a key that is there too. The object may go then, and the copy stays."""
+    store, bucket = place
+    source = store.put(bucket, "v/one/0 a.m4s", b"film", content_type="video/mp4", metadata={"a": "1"})
+    store.put(bucket, "v/two/0.m4s", b"other", content_type="text/plain")
+    for key in ("v/two/0.m4s", "v/three/0 a.m4s"):
+        made = store.copy(bucket, source, key)
+        assert (made.key, made.size) == (key, 4)
+    store.delete(bucket, [source.key])
+    for key in ("v/two/0.m4s", "v/three/0 a.m4s"):
+        found = store.head(bucket, key)
+        assert found is not None
+        assert (found.size, found.content_type, dict(found.metadata)) == (4, "video/mp4", {"a": "1"})
+        assert store.read(bucket, key) == b"film"
+    assert [info.key for info in store.list(bucket, "v/")] == ["v/three/0 a.m4s", "v/two/0.m4s"]
+
+
+def test_what_is_not_the_object_any_more_is_not_copied(place: tuple[ObjectStore, str]) -> None:
+    """Replaced since it was listed, or gone: a reason for each, and nothing under the new key."""
+    store, bucket = place
+    source = store.put(bucket, "a", b"one", content_type="text/plain")
+    store.put(bucket, "a", b"two", content_type="text/plain")
+    with pytest.raises(WorkError) as caught:
+        store.copy(bucket, source, "b")
+    assert caught.value.reason is Reason.INPUT_CHANGED
+    store.delete(bucket, ["a"])
+    with pytest.raises(WorkError) as caught:
+        store.copy(bucket, source, "b")
+    assert caught.value.reason is Reason.INPUT_NOT_FOUND
+    assert store.head(bucket, "b") is None
+
+
 def test_a_file_goes_there_and_back(place: tuple[ObjectStore, str], tmp_path: Path) -> None:
     """A file over one part and its fetched copy are equal; progress ends at its size."""
     store, bucket = place

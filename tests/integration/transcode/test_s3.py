@@ -77,3 +77,33 @@ def segments(s3: S3Server) -> dict[str, Any]:
         item for item in found if (item.object_name or "").endswith(".m4s") and "audio" not in (item.object_name or "")
     ]
     return {item.object_name or "": item.last_modified for item in video}
+
+
+def test_a_rung_more_is_copied_within_the_store(studio: Studio, s3: S3Server, tmp_path: Path) -> None:
+    """Segments of the other rungs are there with their types and as they were; the old version may go."""
+    store = put(s3, "more.mp4", CLIP)
+    output = {"output": {"bucket": BUCKET, "prefix": "more"}}
+    first = studio.run(studio.order("more.mp4", store=store, spec={**LADDER, **output}))
+    assert first.reason is Reason.COMPLETED, first.message
+    rungs = [*LADDER["ladder"]["renditions"], {"name": "least", "height": 48}]
+    spec = {**LADDER, **output, "ladder": {"renditions": rungs}}
+    ended = studio.run(studio.order("more.mp4", store=store, spec=spec, attempt=2))
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert any(note.startswith("reused of version") for note in ended.notes), ended.notes
+    assert first.result is not None
+    assert first.result.result is not None
+    assert ended.result is not None
+    assert ended.result.result is not None
+    old, new = f"more/v/{first.result.result.version}", f"more/v/{ended.result.result.version}"
+    segments = [key for key in s3.keys(BUCKET, f"{old}/") if key.endswith((".m4s", "init.mp4"))]
+    assert len(segments) > 6
+    for key in segments:
+        copied = f"{new}/{key.removeprefix(f'{old}/')}"
+        assert s3.get(BUCKET, copied) == s3.get(BUCKET, key)
+        found = s3.client.stat_object(BUCKET, copied)
+        assert found.content_type in {"video/iso.segment", "video/mp4"}
+        assert found.metadata is not None
+        assert "immutable" in found.metadata["Cache-Control"]
+    for key in s3.keys(BUCKET, f"{old}/"):
+        s3.client.remove_object(BUCKET, key)
+    assert_plays(fetched(s3, "more", tmp_path / "copy") / "master.m3u8", 132)

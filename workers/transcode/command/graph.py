@@ -1,6 +1,6 @@
 """The filter graph of the video: source frames, decoded once, to the frames of every rung."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,12 +23,14 @@ EVEN: Final = "scale=trunc(iw/2)*2:trunc(ih/2)*2:flags=bicubic"
 """The colour filter takes no odd sizes of 4:2:0."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """A picture size of the graph, and the rungs encoded from it."""
 
     picture: tuple[DynamicRange, int, int, bool]
     """Dynamic range, width, height, whether every other frame."""
+    number: int
+    """Of its first rung."""
     rungs: list[int] = field(default_factory=list)
     parent: "Node | None" = None
     children: list["Node"] = field(default_factory=list)
@@ -36,17 +38,17 @@ class Node:
     @property
     def feed(self) -> str:
         """The label of what it is made from."""
-        return f"[s{self.rungs[0]}]"
+        return f"[s{self.number}]"
 
 
-def video_graph(plan: Plan, part: Range, mark: int = 1) -> str:
-    """Source frames to the frames of each rung of a range; `mark` is the input that a watermark is.
+def video_graph(plan: Plan, part: Range, mark: int = 1, wanted: Collection[int] | None = None) -> str:
+    """Source frames to the frames of each rung of a range, or of the wanted ones; `mark` is the input that a watermark is.
 
     The frame rate filter counts from the title's first frame whatever the range, and `trim` cuts by frame number: so a
     range has exactly the frames a whole encode gives it, at any frame rate, and a seek only saves decoding. A rung with
     every other frame has those of even numbers, and segments begin with one.
     """
-    nodes = tree(plan.rungs)
+    nodes = tree(plan.rungs) if wanted is None else pruned(tree(plan.rungs), wanted)
     tops = [node for node in nodes if node.parent is None]
     chains = [*_marked(plan, mark), _head(plan, part, tops)]
     if len({node.picture[0] for node in tops}) > 1:
@@ -60,13 +62,24 @@ def tree(rungs: Sequence[Rung]) -> list[Node]:
     nodes: list[Node] = []
     pictures = {number: (rung.dynamic_range, rung.width, rung.height, rung.halved) for number, rung in enumerate(rungs)}
     for picture in sorted(set(pictures.values()), key=lambda p: (p[0] != "SDR", -p[1] * p[2], p[3])):
-        node = Node(picture, [number for number, other in pictures.items() if other == picture])
+        numbers = [number for number, other in pictures.items() if other == picture]
+        node = Node(picture, numbers[0], numbers)
         above = [other for other in nodes if _serves(other.picture, picture)]
         if above:
             node.parent = above[-1]
             node.parent.children.append(node)
         nodes.append(node)
     return nodes
+
+
+def pruned(nodes: Sequence[Node], wanted: Collection[int]) -> list[Node]:
+    """Of a tree the sizes that the wanted rungs have or are made from."""
+    kept: list[Node] = []
+    for node in reversed(nodes):  # children are after what they are made from
+        node.rungs = [number for number in node.rungs if number in wanted]
+        node.children = [child for child in node.children if child in kept]
+        kept += [node] if node.rungs or node.children else []
+    return kept[::-1]
 
 
 def _serves(above: tuple[DynamicRange, int, int, bool], below: tuple[DynamicRange, int, int, bool]) -> bool:

@@ -1,6 +1,7 @@
 """The video: one process that decodes once and encodes a range of segments of every rung."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from workers.transcode.command.common import Job, Range, care, ffmpeg, given, overlaid, segments
@@ -19,9 +20,14 @@ def first_segment(plan: Plan, stored: int) -> int:
     return stored - 1 if short else stored
 
 
-def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
-    """One process that decodes once and encodes a range of segments of every rung."""
-    outputs = [flag for number, rung in enumerate(plan.rungs) for flag in _video_output(plan, part, job, number, rung)]
+def encode_video(plan: Plan, part: Range, job: Job, wanted: Container[str] | None = None) -> list[str]:
+    """One process that decodes once and encodes a range of segments of every rung, or of the wanted ones by name.
+
+    Those are scaled as they are among all rungs: what is made of one is the same whatever else is made.
+    """
+    chosen = [number for number, rung in enumerate(plan.rungs) if wanted is None or rung.name in wanted]
+    made = replace(plan, rungs=tuple(plan.rungs[number] for number in chosen))
+    outputs = [flag for number in chosen for flag in _video_output(made, part, job, number, plan.rungs[number])]
     # -copyts keeps the input's clock; the filters count from the first frame. Threads of an input are its decoder's.
     return [
         *ffmpeg(job.progress_fd),
@@ -31,7 +37,7 @@ def encode_video(plan: Plan, part: Range, job: Job) -> list[str]:
         *seek(plan, part),
         *given(job.source),
         *(overlaid(plan.watermark.path) if plan.watermark else ()),
-        *("-filter_complex", video_graph(plan, part)),
+        *("-filter_complex", video_graph(plan, part, wanted=chosen)),
         *outputs,
     ]
 

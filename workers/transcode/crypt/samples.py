@@ -28,13 +28,13 @@ class Samples:
     """A seal that encrypts samples in place, with one key for all renditions.
 
     cenc: no counter is used twice with a key, for each sample has an IV of its own. The first 54 of its 64 bits are a digest
-    of the clear segment, its place and its version, the rest is the sample's number: a segment that is encoded again, to
+    of the clear segment, its place and its film, the rest is the sample's number: a segment that is encoded again, to
     other bytes, has other IVs. cbcs: one IV for each rendition, as Apple's players and its own definition want it.
     """
 
     name: str
     key: Key
-    version: str
+    film: str
     uri: str
     key_format: str = "identity"
     pssh: tuple[bytes, ...] = ()
@@ -118,10 +118,10 @@ class Samples:
             yield iv, Sample(sample.start, sample.size, spans)
 
     def _constant(self, path: str) -> bytes:
-        return hashlib.sha256(f"{self.version}/{path}".encode()).digest()[:BLOCK]
+        return hashlib.sha256(f"{self.film}/{path}".encode()).digest()[:BLOCK]
 
     def _prefix(self, path: str, index: int, data: bytes) -> int:
-        begun = hashlib.sha256(f"{self.version}/{path}/{index}/".encode())
+        begun = hashlib.sha256(f"{self.film}/{path}/{index}/".encode())
         begun.update(data)
         return int.from_bytes(begun.digest()[:8]) >> COUNTER << COUNTER
 

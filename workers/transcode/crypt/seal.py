@@ -49,28 +49,31 @@ class Seal(Protocol):
         """The key behind a URI of a playlist: for the gate, which reads them as a player does."""
 
 
-def seal(wish: Encryption, keys: Sequence[Key], version: str, segment: str) -> Seal:
-    """The seal of a version. Raises WorkError(SecretInvalid) when the Secret has too few keys, or too many."""
+def seal(wish: Encryption, keys: Sequence[Key], film: str, segment: str) -> Seal:
+    """The seal of renditions of that `film` (delta.identity.sealed_by), whatever version they are in.
+
+    Raises WorkError(SecretInvalid) when the Secret has too few keys, or too many.
+    """
     secret = wish.keys_from.secret_ref.name
     if wish.method != "AES-128":
-        return _samples(wish, keys, version)
+        return _samples(wish, keys, film)
     if wish.rotation is None:
         if len(keys) > 1:
             message = (
                 f"The Secret {secret} holds {len(keys)} keys; set spec.packaging.encryption.rotation, or leave one."
             )
             raise WorkError(Reason.SECRET_INVALID, message)
-        return WholeSegments(tuple(keys), 1, version, wish.key_uri)
+        return WholeSegments(tuple(keys), 1, film, wish.key_uri)
     if len(keys) == 1:
         message = (
             f"The Secret {secret} holds one key; add others to rotate, or leave spec.packaging.encryption.rotation out."
         )
         raise WorkError(Reason.SECRET_INVALID, message)
     each = max(1, round(Fraction(seconds_of(wish.rotation.period)) / Fraction(seconds_of(segment))))
-    return WholeSegments(tuple(keys), each, version, wish.key_uri)
+    return WholeSegments(tuple(keys), each, film, wish.key_uri)
 
 
-def _samples(wish: Encryption, keys: Sequence[Key], version: str) -> Seal:
+def _samples(wish: Encryption, keys: Sequence[Key], film: str) -> Seal:
     if len(keys) > 1:
         secret = wish.keys_from.secret_ref.name
         message = f"The Secret {secret} holds {len(keys)} keys; {wish.method} takes one for the whole title: leave one."
@@ -82,4 +85,4 @@ def _samples(wish: Encryption, keys: Sequence[Key], version: str) -> Seal:
                 f"spec.packaging.encryption.pssh[{number}] is no whole box: it says {int.from_bytes(box[:4])} bytes and"
             )
             raise WorkError(Reason.INVALID_ORDER, f"{message} has {len(box)}. Copy it anew from the key server.")
-    return Samples(wish.method, keys[0], version, wish.key_uri, wish.key_format or "identity", boxes)
+    return Samples(wish.method, keys[0], film, wish.key_uri, wish.key_format or "identity", boxes)

@@ -15,12 +15,12 @@ class WholeSegments:
     """A seal that encrypts each segment as a whole; each key is used for `each` segments.
 
     The same key serves all renditions, so the media sequence number, which stands in for an IV that a playlist does not
-    give, would repeat: each segment has an IV of its own, from the version, the rendition and the number.
+    give, would repeat: each segment has an IV of its own, from the film, the rendition and the number.
     """
 
     keys: tuple[Key, ...]
     each: int
-    version: str
+    film: str
     uri: str
     pictures: bool = False
 
@@ -71,7 +71,7 @@ class WholeSegments:
         return self.keys[index // self.each % len(self.keys)]
 
     def _iv(self, path: str, index: int) -> bytes:
-        return hashlib.sha256(f"{self.version}/{path}/{index}".encode()).digest()[:BLOCK]
+        return hashlib.sha256(f"{self.film}/{path}/{index}".encode()).digest()[:BLOCK]
 
 
 def _padding(clear: bytes) -> int:

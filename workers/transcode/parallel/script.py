@@ -8,6 +8,7 @@ from narwhal_operator.contract.order import OrderHead
 from narwhal_operator.contract.outcome import MOST_RANGES, Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.transcode.command.common import Range
+from workers.transcode.layout import ANEW
 from workers.transcode.parallel.share import Share
 from workers.transcode.plan import Plan
 from workers.transcode.shelf import Shelf
@@ -63,5 +64,5 @@ async def read(shelf: Shelf, head: OrderHead) -> Script:
 
 
 async def remove(shelf: Shelf) -> None:
-    """Before the version is published: it is of no use to who plays it."""
-    await shelf.call(shelf.store.delete, shelf.bucket, [f"{shelf.layout.root}/{PLAN}"])
+    """Before the version is published: it is of no use to who plays it, nor is why all was made anew."""
+    await shelf.call(shelf.store.delete, shelf.bucket, [f"{shelf.layout.root}/{name}" for name in (PLAN, ANEW)])

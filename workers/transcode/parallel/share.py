@@ -11,7 +11,7 @@ from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.transcode.command.common import Range
 from workers.transcode.command.encoders import WORK
 from workers.transcode.command.video import first_segment
-from workers.transcode.plan import Plan
+from workers.transcode.plan import Plan, Rung
 from workers.transcode.progress import Meter
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Title
@@ -19,6 +19,8 @@ from workers.transcode.rendition import Rendition, Title
 PIXELS_PER_CPU_SECOND: Final = 60_000_000
 """Pixels of H.264 that one CPU encodes in a second, all of a ladder counted; bench/transcode.py has more exact figures. An
 estimate: a range that is half or twice as long as it was thought is as good."""
+NEAR: Final = 4
+"""Segments that are rather encoded again than in a process of their own: the decoder of each begins before its range."""
 RANGES_PER_POD: Final = 3
 """Ranges are divided finer than there are pods, so that a slow node holds up less of the end."""
 
@@ -74,10 +76,40 @@ def missing(title: Title, part: Range) -> list[int]:
     return [index for index in range(part.start, part.stop) if any(index not in one.stored for one in title.videos)]
 
 
-def gaps(title: Title, part: Range) -> list[Range]:
-    """The runs of missing segments of a range, each as one process can encode it."""
-    found = runs(missing(title, part))
-    return [Range(max(0, first_segment(title.plan, run.start)), run.stop) for run in found]
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A run of missing segments, as one process can encode it, and the rungs that lack them."""
+
+    part: Range
+    rungs: frozenset[str]
+
+
+def gaps(title: Title, part: Range) -> list[Gap]:
+    """The runs of missing segments of a range; next to each other where they lack different rungs."""
+    found: list[Gap] = []
+    for index in missing(title, part):
+        one = Gap(Range(index, index + 1), frozenset(video.name for video in title.videos if index not in video.stored))
+        joined = _joined(found[-1], one, same=True) if found else None
+        found = [*found[:-1], joined] if joined else [*found, one]
+    near: list[Gap] = []
+    for gap in found:
+        joined = _joined(near[-1], gap, same=False) if near else None
+        near = [*near[:-1], joined] if joined else [*near, gap]
+    return [Gap(Range(max(0, first_segment(title.plan, gap.part.start)), gap.part.stop), gap.rungs) for gap in near]
+
+
+def _joined(one: Gap, after: Gap, *, same: bool) -> Gap | None:
+    """Both as one, where they meet and that costs no more than it saves; none where it must be for the same rungs."""
+    rungs = one.rungs | after.rungs
+    again = sum(length(gap.part) * len(rungs - gap.rungs) for gap in (one, after))
+    if one.part.stop != after.part.start or again > (0 if same else NEAR):
+        return None
+    return Gap(Range(one.part.start, after.part.stop), rungs)
+
+
+def length(part: Range) -> int:
+    """Segments of a range."""
+    return part.stop - part.start
 
 
 def runs(numbers: Iterable[int]) -> list[Range]:
@@ -91,10 +123,20 @@ def runs(numbers: Iterable[int]) -> list[Range]:
     return found
 
 
-def seconds(plan: Plan, frames: int, cpus: float) -> float:
-    """Estimated seconds that one pod takes to encode so many frames of all rungs."""
-    pixels = sum(rung.width * rung.height * WORK[rung.codec] / (2 if rung.halved else 1) for rung in plan.rungs)
-    return frames * pixels / PIXELS_PER_CPU_SECOND / max(cpus, 0.1)
+def seconds(title: Title, numbers: Sequence[int], cpus: float) -> float:
+    """Estimated seconds that one pod takes to encode what is missing of these segments."""
+    line = title.plan.timeline
+    pixels = sum(
+        _cost(video.rung) * sum(line.frames_of(index) for index in numbers if index not in video.stored)
+        for video in title.videos
+        if video.rung
+    )
+    return pixels / PIXELS_PER_CPU_SECOND / max(cpus, 0.1)
+
+
+def _cost(rung: Rung) -> float:
+    """Pixels of a frame of the timeline, as H.264 would have them."""
+    return rung.width * rung.height * WORK[rung.codec] / (2 if rung.halved else 1)
 
 
 def divide(title: Title, pods: int, cpus: float, least: float) -> list[tuple[Range, ...]]:
@@ -104,7 +146,7 @@ def divide(title: Title, pods: int, cpus: float, least: float) -> list[tuple[Ran
     """
     plan, line = title.plan, title.plan.timeline
     lacking = missing(title, Range(0, line.segments))
-    work = seconds(plan, sum(line.frames_of(index) for index in lacking), cpus)
+    work = seconds(title, lacking, cpus)
     # Without an index a range is decoded from the title's start: that work would grow with their number.
     most = RANGES_PER_POD * pods if plan.seekable and pods > 1 else 1
     count = max(1, min(most, len(lacking), int(work / least)))
@@ -121,4 +163,4 @@ def _pieces(plan: Plan, numbers: Sequence[int], count: int) -> list[Sequence[int
 
 
 def _length(part: Sequence[Range]) -> int:
-    return sum(one.stop - one.start for one in part)
+    return sum(length(one) for one in part)
