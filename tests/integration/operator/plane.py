@@ -37,7 +37,9 @@ class Plane:
     api: Apiserver
     directory: Path
 
-    def ask(self, method: str, path: str, body: Json | None = None, content: str = "application/json") -> Json:
+    def ask(
+        self, method: str, path: str, body: Json | list[Json] | None = None, content: str = "application/json"
+    ) -> Json:
         """One request; AssertionError with the server's words when it is refused."""
         headers = {"Content-Type": content}
         answer = self.api.pool.request(method, f"{self.api.server}{path}", json=body, headers=headers)
