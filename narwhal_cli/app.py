@@ -8,7 +8,6 @@ import typer
 from narwhal_cli.cluster.commands import register
 
 USAGE_CODE: Final = 2
-INTERNAL_CODE: Final = 11
 
 app = typer.Typer(
     name="narwhal",
@@ -50,6 +49,7 @@ def _root(
 
 @app.command(epilog=_RUN_EPILOG)
 def run(
+    context: typer.Context,
     file: Annotated[
         str, typer.Option("--file", "-f", metavar="FILE", help="Manifest, YAML or JSON, several documents; - is stdin.")
     ],
@@ -83,7 +83,7 @@ def run(
     from narwhal_cli import start
 
     try:
-        code = start.run(start.Options(file, store, allow_private, output == "json"))
+        code = start.run(start.Options(file, store, allow_private, output == "json"), context.obj)
     except start.UsageError as error:
         sys.stderr.write(f"error: narwhal run: {error}\n")
         code = USAGE_CODE

@@ -30,16 +30,59 @@ class Options:
     json: bool
 
 
-def run(options: Options) -> int:
+class Begun:
+    """A run begun before its command line is parsed, which costs a fifth of a second: a worker's interpreter stands by.
+
+    What the command line says is guessed for it; a wrong guess costs the worker its lead, and nothing else.
+    """
+
+    def __init__(self, file: str, data: bytes, store: str | None) -> None:
+        self.file = file
+        self.data = data
+        self._runner = asyncio.Runner()
+        self._ready = Ready(self._runner.run(launch(_modules(store, data))))
+
+    def run(self, options: Options) -> int:
+        """Goes on, now that the options are known; the exit code."""
+        data = self.data if options.file == self.file else read(options.file)
+        return self._runner.run(_run(options, data, self._ready))
+
+    def leave(self) -> None:
+        """Ends what stands by, where nothing was run, and the loop."""
+        with self._runner:
+            self._runner.run(self._ready.release())
+
+
+def begin(arguments: Sequence[str]) -> Begun | None:
+    """Begins a run by the words after `narwhal`, the first of them `run`; None where that has to wait for them to be understood."""
+    file, store = _value(arguments, "-f", "--file"), _value(arguments, "--store")
+    if file is None or file == "-" or not {"-h", "--help"}.isdisjoint(arguments):
+        return None
+    try:
+        return Begun(file, read(file), store)
+    except UsageError:
+        return None  # it is said when all of the command line is known
+
+
+def _value(arguments: Sequence[str], *names: str) -> str | None:
+    """The word after an option, or that which is joined to it by `=`."""
+    for word, following in zip(arguments, [*arguments[1:], None], strict=True):
+        name, joined, value = word.partition("=")
+        if name in names:
+            return value if joined else following
+    return None
+
+
+def run(options: Options, begun: Begun | None = None) -> int:
     """Runs a manifest; the exit code: 0, or that of the first reason something failed with.
 
     Raises UsageError for options that cannot be meant so.
     """
-    return asyncio.run(_run(options, read(options.file)))
+    begun = begun or Begun(options.file, read(options.file), options.store)
+    return begun.run(options)
 
 
-async def _run(options: Options, data: bytes) -> int:
-    ready = Ready(await launch(_modules(options, data)))
+async def _run(options: Options, data: bytes, ready: Ready) -> int:
     try:
         from narwhal_cli import run as running  # half a second, in which the interpreter that stands by imports too
 
@@ -48,10 +91,10 @@ async def _run(options: Options, data: bytes) -> int:
         await ready.release()
 
 
-def _modules(options: Options, data: bytes) -> Sequence[str]:
+def _modules(named: str | None, data: bytes) -> Sequence[str]:
     """What the first worker will import; a guess by the words of the manifest, which is parsed later."""
     downloads = b"DownloadJob" in data or b"MediaLibrary" in data
-    store = "directory" if options.store and not options.store.startswith("s3:") else "s3"
+    store = "directory" if named and not named.startswith("s3:") else "s3"
     worker = "workers.download.run" if downloads else "workers.transcode.run"
     return ("workers.common.worker", f"workers.common.{store}", worker)
 

@@ -148,7 +148,11 @@ def test_a_directory_of_the_user_does_not_shadow_the_workers(shell: Shell, origi
 
 def test_a_bug_ends_in_one_line(shell: Shell) -> None:
     """Whatever breaks, a user sees a line and a code; the traceback is for those who ask for it."""
-    argv = [sys.executable, "-c", "import narwhal_cli.__main__ as m; m.app = lambda: {}['hunter2']; m.main()"]
+    argv = [
+        sys.executable,
+        "-c",
+        "import narwhal_cli.__main__ as m; import narwhal_cli.app as a; a.app = lambda **_: {}['hunter2']; m.main()",
+    ]
     for level, traced in (("INFO", False), ("DEBUG", True)):
         environment = {**shell.environment, "NARWHAL_LOG_LEVEL": level}
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
