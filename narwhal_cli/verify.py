@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from narwhal_cli.web import HttpReader, http_session
 from narwhal_operator.contract.outcome import WorkError
 from narwhal_operator.contract.reasons import TABLE, Reason
 from workers.verify.collect import Collector, NotAPackageError
@@ -19,7 +20,6 @@ from workers.verify.facts import Package
 from workers.verify.readers import DirectoryReader, Reader
 from workers.verify.report import Report, judge
 from workers.verify.rule import Severity
-from workers.verify.web import HttpReader, http_session
 
 MASTERS: Final = ("master.m3u8", "index.m3u8", "playlist.m3u8", "main.m3u8")
 """Names that a master playlist is looked for by, in this order."""

@@ -63,7 +63,9 @@ class Hints:
             names.add(job.name)
         if not names:
             del self._jobs[uid]
-        look = (job.suspended, job.deleting, job.complete, job.failed)
+        indexed = raw.get("spec", {}).get("completionMode") == "Indexed"
+        parts = job.completed if indexed else 0  # of one pod its end is enough
+        look = (job.suspended, job.deleting, job.complete, job.failed, parts)
         owner = _owner(raw)
         if owner is not None and self._changed(job.uid, look, deleted=deleted):
             yield owner

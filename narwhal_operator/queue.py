@@ -17,13 +17,15 @@ RETRY_CAP: Final = 30.0
 """Seconds; a key whose pass failed comes again after FIRST_RETRY, doubled each time up to the cap."""
 ALWAYS: Final = ""
 """The cause of a key that must be looked at, whatever it was that changed."""
+REPORT: Final = "report"
+"""The cause of a key whose workers have said something new of themselves; no resourceVersion is a word."""
 
 Handle = Callable[[Key, frozenset[str]], Awaitable[None]]
 _log = structlog.get_logger()
 
 
 class WorkQueue:
-    """Keys to be looked at. Each carries its causes: the resourceVersions whose events brought it here."""
+    """Keys to be looked at. Each carries its causes: ALWAYS, REPORT, the resourceVersions whose events brought it here."""
 
     def __init__(self) -> None:
         self._ready: asyncio.Queue[Key] = asyncio.Queue()

@@ -15,8 +15,9 @@ from narwhal_operator.core.policy import Policy
 from narwhal_operator.kube.client import Api
 from narwhal_operator.kube.errors import ApiError, Conflict, NotFound, Refused, Throttled
 from narwhal_operator.kube.execute import Execution
-from narwhal_operator.kube.observe import Memory, observe
-from narwhal_operator.queue import WorkQueue
+from narwhal_operator.kube.observe import Memory, again, observe
+from narwhal_operator.queue import REPORT, WorkQueue
+from narwhal_operator.recent import Recent
 
 _CONFLICT_RETRY = 0.05
 """Seconds until a resource that changed under a pass is looked at again."""
@@ -39,12 +40,14 @@ class Reconciler:
     clock: Callable[[], datetime]
     admission: Admission
     seen: Callable[[Observed | None, Key], None] = lambda _observed, _key: None  # whoever follows what passes see
+    recent: Recent = field(default_factory=Recent)
     _written: dict[Key, set[str]] = field(default_factory=dict)
     _untold: dict[Key, float] = field(default_factory=dict)  # until when words may wait, by the monotonic clock
 
     async def handle(self, key: Key, causes: frozenset[str]) -> None:
         """One pass, unless all that brought the key here is what its last pass wrote itself, or its words wait."""
-        if causes <= self._written.get(key, set()):
+        news = causes - self._written.get(key, set())
+        if not news:
             return
         wait = self._untold.get(key, 0.0) - monotonic()
         if wait > 0:
@@ -52,7 +55,8 @@ class Reconciler:
             return
         began, result = monotonic(), "done"
         try:
-            await self.once(key)
+            if news != {REPORT} or not await self.show(key):
+                await self.once(key)
             self.queue.forgive(key)
         except (Conflict, NotFound):
             result = "conflict"
@@ -69,6 +73,7 @@ class Reconciler:
 
     async def once(self, key: Key) -> None:
         """One pass. Raises `kube.errors`."""
+        self.recent.forget(key)
         now = self.clock()
         observed = await observe(self.api, key, self.policy, self.memory, now)
         self.seen(observed, key)
@@ -95,8 +100,28 @@ class Reconciler:
         self._untold.pop(key, None)
         await execution.tell(plan)
         tally.note(key, observed.resource.status, plan.status)
+        self.recent.note(key, execution.observed)
         self.queue.schedule(key, plan.requeue_after)
         _note_news(key, plan, execution)
+
+    async def show(self, key: Key) -> bool:
+        """What workers report, shown beside what the last pass saw: one write, nothing read. False where it takes a pass.
+
+        It does where the decision asks for more than a status. Raises `kube.errors`: Conflict where the resource has changed.
+        """
+        known = self.recent.get(key)
+        if known is None:
+            return False
+        now = self.clock()
+        observed = again(known, self.memory)
+        plan = self.admission.decided(observed, now)
+        if plan.actions or plan.events or plan.requeue_after is not None:
+            return False
+        execution = Execution(self.api, observed, now)
+        await execution.tell(plan)
+        self._written[key] = execution.written or self._written.get(key, set())
+        self.recent.shown(key, execution.observed)
+        return True
 
 
 def _note_actions(key: Key, plan: Plan) -> None:

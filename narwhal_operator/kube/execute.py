@@ -32,7 +32,7 @@ _OF_THE_USER: Final = CreateJob | CreateChild | PatchChild
 
 @dataclass(slots=True)
 class Execution:
-    """Plans of one pass being carried out. `observed` follows what is written to the resource's metadata; `written`
+    """Plans of one pass being carried out. `observed` follows what is written to the resource; `written`
     collects all versions the pass made, by which their events are known when they come back.
     """
 
@@ -87,7 +87,9 @@ class Execution:
             "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": self._resource.version},
             "status": status,
         }
-        self._noted(await self.api.replace(f"{named(key.kind, key.namespace, key.name)}/status", body))
+        answer = self._noted(await self.api.replace(f"{named(key.kind, key.namespace, key.name)}/status", body))
+        resource = replace(self._resource, status=status, version=answer["metadata"]["resourceVersion"])
+        self.observed = replace(self.observed, resource=resource)
 
     async def _post(self, event: Event) -> None:
         """An Event is news, not state: one that cannot be posted is reported and does not undo the pass."""

@@ -31,6 +31,12 @@ class Memory:
     reports: Callable[[str], tuple[WorkerReport, ...]] = lambda _uid: ()
 
 
+def again(observed: Observed, memory: Memory) -> Observed:
+    """What was seen, with what the workers report now."""
+    uid = observed.resource.uid
+    return replace(observed, report=memory.report(uid), reports=memory.reports(uid))
+
+
 async def observe(api: Api, key: Key, policy: Policy, memory: Memory, now: datetime) -> Observed | None:
     """All that the decision about a resource rests on; None if it is gone."""
     raw = await found(api.get(named(key.kind, key.namespace, key.name)))
@@ -39,7 +45,7 @@ async def observe(api: Api, key: Key, policy: Policy, memory: Memory, now: datet
     resource = resource_of({"kind": key.kind} | raw)
     lookup = lookup_of(resource, memory.jobs(resource.uid))
     jobs = await _jobs(api, resource, lookup.jobs)
-    seen = Observed(resource, policy, jobs, report=memory.report(resource.uid), reports=memory.reports(resource.uid))
+    seen = again(Observed(resource, policy, jobs), memory)
     if lookup.open_job is not None:
         seen = await _with_pods(api, seen, lookup.open_job, now)
     if lookup.download is not None:

@@ -1,7 +1,9 @@
-"""JSON lines on standard error. structlog is imported with the first line: a quiet run does not pay for it."""
+"""JSON lines on standard error, as structlog writes those of the operator: here its import costs more than all the lines."""
 
+import json
 import os
 import sys
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -13,24 +15,12 @@ _ORDER: Final[dict[str, int]] = {"debug": 10, "info": 20, "warning": 30, "error"
 def log(level: Level, event: str, **fields: Any) -> None:
     """Writes one line unless NARWHAL_LOG_LEVEL (default INFO) is above it. No secret may be given to it."""
     if _ORDER[level] >= _threshold():
-        _logger().log(_ORDER[level], event, **fields)
+        moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = json.dumps({**fields, "event": event, "level": level, "timestamp": moment}, default=repr)
+        sys.stderr.write(f"{line}\n")  # in one piece: threads write, too
+        sys.stderr.flush()
 
 
 @cache
 def _threshold() -> int:
     return _ORDER.get(os.environ.get("NARWHAL_LOG_LEVEL", "info").lower(), 20)
-
-
-@cache
-def _logger() -> Any:
-    import structlog
-
-    return structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(0),
-    )

@@ -1,4 +1,4 @@
-"""Where a package is: a directory or an object store (of a server: workers.verify.web). Each reads bytes of an object."""
+"""Where a package is: a directory or an object store (of a server: narwhal_cli.web). Each reads bytes of an object."""
 
 import asyncio
 import posixpath

@@ -20,7 +20,7 @@ PLAN: Final = "plan.json"
 class Script(BaseModel):
     """plan.json: what is made, how it is divided, how far it was then."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most runs have none
 
     attempt: int
     plan: Plan

@@ -1,4 +1,4 @@
-"""A package on a server, read by URL, with bounds in size and time. Apart: who transcodes need not load an HTTP client."""
+"""A package on a server, read by URL, with bounds in size and time. The command's own: the image of who transcodes has no HTTP client."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
