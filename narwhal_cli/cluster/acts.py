@@ -64,11 +64,12 @@ async def _retry_titles(link: Link, target: Target, found: Json) -> str:
 
 
 async def cancel(link: Link, target: Target) -> str:
-    """Deletes work that has not ended; what it left unfinished in the store is swept, what is published stays."""
+    """Deletes work that has not ended; what it left unfinished in the store is swept, the rest is for its deletionPolicy."""
     found = await link.get(target)
     row = row_of(found)
     if row.exit_code is not None:
         message = f"{target} is {row.state} already; kubectl delete removes it."
         raise ClusterError(Reason.INVALID_ORDER, message)
     await link.delete(target, found["metadata"]["uid"])
-    return f"{target} cancelled: deleted; what was unfinished in the store is swept, what is published stays"
+    output = "goes with it" if found["spec"].get("deletionPolicy") == "Delete" else "stays"
+    return f"{target} cancelled: deleted; what was unfinished in the store is swept, what is published {output}"

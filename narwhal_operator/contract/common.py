@@ -124,7 +124,17 @@ class Suspendable(Contract):
         description="Who starts first of those that wait in this namespace, where the admin limits how many run: the"
         " highest, of equals the oldest. May be changed while it waits.",
     )
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain",
+        description="What becomes of the output when this object is deleted: Retain leaves it, Delete removes what this"
+        " object made. May be changed at any time.",
+    )
     template: PodTemplate | None = Field(None, description="What to set on the worker pods.")
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the output goes with the object."""
+        return self.deletion_policy == "Delete"
 
 
 def exactly_one(*names: str, of: str) -> Rule:

@@ -18,6 +18,7 @@ NOT_WORK: Final = frozenset(
         "parallelism",
         "keepVersions",
         "versionGracePeriod",
+        "deletionPolicy",
     }
 )
 """Fields of a spec that say how to run, not what to make: changing one does not make another work."""

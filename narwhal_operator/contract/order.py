@@ -93,6 +93,9 @@ class DownloadOrder(Contract):
     peer_discovery: bool = Field(
         False, description="Whether torrents may use DHT, LSD and PEX to find peers; the admin's word."
     )
+    remove_output: bool = Field(
+        False, description="Of a Sweep: the object is deleted and takes what it has made with it (deletionPolicy)."
+    )
     torrent_file: ObjectLocation | None = Field(None, description="The .torrent file, when it is an object.")
     scratch_bytes: int | None = Field(
         None,
@@ -110,6 +113,9 @@ class TranscodeOrder(Contract):
     input: ObjectLocation
     input_sha256: str | None = Field(None, description="SHA-256 of the input, when a DownloadJob measured it.")
     output_store: Store
+    remove_output: bool = Field(
+        False, description="Of a Sweep: the object is deleted and takes what it has made with it (deletionPolicy)."
+    )
     keys: str | None = Field(None, description="Directory of the Secret with content keys: a file a key.")
     cpus: float | None = Field(None, gt=0, description="CPUs the pod may use; absent: those of the machine.")
     range_seconds: float = Field(

@@ -1,4 +1,6 @@
-"""The end of a resource that was deleted while its work was unfinished: stop the worker, sweep the store, let go.
+"""The end of a resource that was deleted while its work was unfinished, or that takes its output with it.
+
+Stop the worker, sweep the store, let go.
 
 Its own Job goes last: killed before that, the operator leaves one that removes itself after its time to live.
 Bounded: when the sweep fails, takes too long or cannot even be made, the finalizer goes all the same, with an Event.
@@ -42,21 +44,32 @@ def _step(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     bound = timedelta(seconds=policy.sweep_timeout)
     workers = [job for job in observed.jobs if job.name != name]
     if observed.refusal is not None:
-        return _let_go(observed, f"its Job was refused: {observed.refusal.message}")
+        return _let_go(observed, f"its Job was refused: {observed.refusal.message}", output=case.spec.deletes)
     running = [job for job in workers if not job.deleting]
     if not running and case.now - (observed.resource.deleted_at or case.now) > bound:
         if sweep is None or case.now - sweep.created_at < bound:
             return _let_sweep(case, rules, sweep)
-        return _let_go(observed, f"it took longer than {policy.sweep_timeout:.0f} s", sweep)
+        why = f"it took longer than {policy.sweep_timeout:.0f} s"
+        return _let_go(observed, why, sweep, output=case.spec.deletes)
     if workers:
         return Plan(tuple(DeleteJob(job.name, job.uid) for job in running), requeue_after=_POLL)
     if sweep is None:
-        return Plan((sweep_job(case, rules),), requeue_after=_POLL)
+        return Plan((sweep_job(case, rules),), events=_told(case, name), requeue_after=_POLL)
     if sweep.failed is not None:
-        return _let_go(observed, f"its Job failed: {sweep.message or sweep.failed}", sweep)
+        return _let_go(observed, f"its Job failed: {sweep.message or sweep.failed}", sweep, output=case.spec.deletes)
     if sweep.complete:
         return Plan((SetFinalizer(present=False), DeleteJob(sweep.name, sweep.uid)))
     return Plan(requeue_after=_POLL)
+
+
+def _told(case: Case[SpecT, StatusT], name: str) -> tuple[Event, ...]:
+    """That published output goes is news."""
+    if not case.spec.deletes:
+        return ()
+    kind = case.observed.resource.key.kind
+    return (
+        Event("Normal", "DeletingOutput", f"Job {name} removes what this {kind} made (deletionPolicy Delete).", name),
+    )
 
 
 def _let_sweep(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], sweep: Job | None) -> Plan:
@@ -71,10 +84,15 @@ def _let_sweep(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], sweep: 
     return Plan((*actions, SetFinalizer(present=False)), events=(Event("Warning", "SweepLate", message),))
 
 
-def _let_go(observed: Observed, why: str, sweep: Job | None = None) -> Plan:
+def _let_go(observed: Observed, why: str, sweep: Job | None = None, *, output: bool = False) -> Plan:
     """Give up on the sweep, and say what may be left."""
+    rest = (
+        "Multipart uploads, unpublished objects and the output"
+        if output
+        else "Multipart uploads and unpublished objects"
+    )
     message = (
-        f"The sweep of the store was given up: {why}. Multipart uploads and unpublished objects of this"
+        f"The sweep of the store was given up: {why}. {rest} of this"
         f" {observed.resource.key.kind} (uid {observed.resource.uid}) may remain in its bucket."
     )
     actions = () if sweep is None or sweep.deleting else (DeleteJob(sweep.name, sweep.uid),)

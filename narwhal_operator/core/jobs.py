@@ -49,9 +49,13 @@ def allowance_of(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Al
 
 
 def sweep_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], name: str | None = None) -> CreateJob:
-    """The Job that removes what unfinished attempts left in the store, and versions past their time."""
-    policy, key = case.observed.policy, case.observed.resource.key
+    """The Job that removes what unfinished attempts left in the store, and versions past their time.
+
+    Of an object that is deleted also what it has made, where its deletionPolicy says so.
+    """
+    policy, key, deleted = case.observed.policy, case.observed.resource.key, case.observed.resource.deleted_at
     template, order = case.spec.template or PodTemplate(), rules.order(case, case.head())
+    order = order.model_copy(update={"remove_output": deleted is not None and case.spec.deletes})
     return CreateJob(
         name=name or naming.sweep_name(key.name, case.observed.resource.uid),
         order=order,

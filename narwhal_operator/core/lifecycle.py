@@ -40,7 +40,7 @@ def decide(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT]) -> P
         return _unrunnable(observed, now, rules, verdict, naming.work_digest(resource.spec))
     digest = work_of(spec)
     if is_final(resource, digest):
-        rest = _rest(observed, now, spec.ttl_seconds_after_finished)
+        rest = _rest(observed, now, spec.ttl_seconds_after_finished, keep=spec.deletes)
         return aftermath.with_sweep(rest, observed, now, spec, rules)
     return _run(_case(observed, now, rules, spec, digest), rules)
 
@@ -77,8 +77,8 @@ def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
         given, running = allowance_of(case, rules), verdict.want is Want.RUNNING
         history = history.begin(created.name, case.now, running, given, case.first)
     final = verdict.state in _FINAL
-    if final and labels.FINALIZER in case.observed.resource.finalizers:
-        actions = (*actions, SetFinalizer(present=False))
+    if final:
+        actions = (*actions, *_finalizer(case.observed.resource, wanted=case.spec.deletes))
     case = replace(case, history=history)
     again = 0.0 if case.leftovers else verdict.requeue_after
     if final and case.spec.ttl_seconds_after_finished is not None:
@@ -134,9 +134,7 @@ def _unrunnable(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT],
     resource = observed.resource
     if is_final(resource, digest):
         return _rest(observed, now, None)
-    actions = _stops(observed.jobs)
-    if labels.FINALIZER in resource.finalizers:
-        actions = (*actions, SetFinalizer(present=False))
+    actions = (*_stops(observed.jobs), *_finalizer(resource, wanted=False))
     status = rules.status(
         observed_generation=resource.generation,
         phase=verdict.phase,
@@ -147,17 +145,24 @@ def _unrunnable(observed: Observed, now: datetime, rules: Rules[SpecT, StatusT],
     return Plan(actions, status.wire(), news_of(resource, verdict, digest))
 
 
-def _rest(observed: Observed, now: datetime, ttl: int | None) -> Plan:
-    """Complete or Failed: nothing runs any more, and after its time to live the resource goes."""
+def _rest(observed: Observed, now: datetime, ttl: int | None, *, keep: bool = False) -> Plan:
+    """Complete or Failed: nothing runs any more, and after its time to live the resource goes.
+
+    It keeps its finalizer where its output is to go with it.
+    """
     resource = observed.resource
-    actions = _stops(tuple(job for job in observed.jobs if job.attempt))  # not a sweep
-    if labels.FINALIZER in resource.finalizers:
-        actions = (*actions, SetFinalizer(present=False))
+    stops = _stops(tuple(job for job in observed.jobs if job.attempt))  # not a sweep
+    actions: tuple[Action, ...] = (*stops, *_finalizer(resource, wanted=keep))
     finished = moment_of(resource.status.get("finishedAt"))
     left = None if ttl is None or finished is None else (finished + timedelta(seconds=ttl) - now).total_seconds()
     if left is not None and left <= 0:
         return Plan((*actions, DeleteResource()))
     return Plan(actions, _same(resource), requeue_after=left)
+
+
+def _finalizer(resource: Resource, *, wanted: bool) -> tuple[Action, ...]:
+    """What makes the finalizer be there, or not."""
+    return () if (labels.FINALIZER in resource.finalizers) is wanted else (SetFinalizer(present=wanted),)
 
 
 def _touched(observed: Observed, verdict: Verdict, now: datetime) -> Json:

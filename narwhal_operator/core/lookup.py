@@ -45,7 +45,8 @@ def lookup_of(resource: Resource, hinted: frozenset[str]) -> Lookup:
 
 def settled(resource: Resource) -> bool:
     """Whether there is nothing to do about a resource, as far as it shows itself."""
-    if resource.deleted_at is not None or labels.FINALIZER in resource.finalizers:
+    held = labels.FINALIZER in resource.finalizers
+    if resource.deleted_at is not None:
         return False
     if resource.key.kind == LIBRARY or resource.status.get("observedGeneration") != resource.generation:
         return False
@@ -55,8 +56,8 @@ def settled(resource: Resource) -> bool:
     try:
         spec = model.from_wire(resource.spec)
     except ValidationError:
-        return is_final(resource, naming.work_digest(resource.spec))
-    if aftermath.superseded_at(resource) is not None:
+        return not held and is_final(resource, naming.work_digest(resource.spec))
+    if aftermath.superseded_at(resource) is not None or held is not spec.deletes:
         return False
     return spec.ttl_seconds_after_finished is None and is_final(resource, work_of(spec))
 

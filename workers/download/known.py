@@ -1,6 +1,7 @@
 """Whether the object is there already: then nothing is fetched."""
 
 import asyncio
+from dataclasses import replace
 
 from narwhal_operator.contract.download import Artifact
 from narwhal_operator.contract.naming import digest_of
@@ -11,7 +12,7 @@ from workers.common.store import ObjectStore
 from workers.download.client import Client
 from workers.download.digest import Wanted
 from workers.download.probe import media_facts
-from workers.download.record import Record, read_record
+from workers.download.record import Record, read_record, write_record
 from workers.download.sweep import sweep
 
 
@@ -31,6 +32,9 @@ async def known_artifact(
     own = (record.uid, record.work) == (order.head.uid, order.head.work_digest) and order.head.attempt > 1
     if own or _same_digest(record, wanted) or (wanted is None and await _unchanged(client, order, record)):
         await asyncio.to_thread(sweep, store, order)  # a process killed right after the object appeared left its note
+        if record.uid != order.head.uid:  # who asked for it last, it goes with
+            taken = replace(record, uid=order.head.uid, work=order.head.work_digest)
+            await asyncio.to_thread(write_record, store, place, taken)
         return Artifact(
             bucket=place.bucket,
             key=place.key,

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from narwhal_operator.contract.naming import digest_of
+from narwhal_operator.contract.order import ObjectLocation
 from workers.common.store import PRIVATE, ObjectInfo, ObjectStore
 from workers.download.rules import Source
 from workers.download.sink import Target
@@ -36,7 +37,7 @@ def record_key(key: str) -> str:
     return f"{PRIVATE}/downloads/{digest_of(key, 32)}.json"
 
 
-def write_record(store: ObjectStore, target: Target, record: Record) -> None:
+def write_record(store: ObjectStore, target: Target | ObjectLocation, record: Record) -> None:
     """Writes the record of an object that is about to appear."""
     text = json.dumps({"format": FORMAT, "key": target.key, **asdict(record)}).encode()
     store.put(target.bucket, record_key(target.key), text, content_type="application/json")
@@ -52,6 +53,13 @@ def read_record(store: ObjectStore, bucket: str, key: str) -> tuple[ObjectInfo, 
     if record is None or record.transfer != transfer or record.size != found.size:
         return None
     return found, record
+
+
+def left_record(store: ObjectStore, bucket: str, key: str) -> Record | None:
+    """A record whose object is not there."""
+    if store.head(bucket, key) is not None or store.head(bucket, record_key(key)) is None:
+        return None
+    return _parse(store.read(bucket, record_key(key), 0, LIMIT))
 
 
 def _parse(text: bytes) -> Record | None:

@@ -25,7 +25,7 @@ from workers.download.mirrors import fetch_any
 from workers.download.netguard import Policy
 from workers.download.publish import publish
 from workers.download.sink import Sink, Target, open_sink
-from workers.download.sweep import sweep
+from workers.download.sweep import remove, sweep
 from workers.download.transfer import Demand, Transfer
 
 REPORT_SECONDS: Final = 0.25
@@ -44,8 +44,8 @@ async def run(order: DownloadOrder, context: Context) -> Result:
 
         return await fetch(order, order.spec.source.torrent, context, store)
     if order.head.task == "Sweep":
-        removed = await asyncio.to_thread(sweep, store, order)
-        return Result(message=f"Removed what was unfinished: {removed}." if removed else "There was nothing to remove.")
+        removed = await asyncio.to_thread(remove if order.remove_output else sweep, store, order)
+        return Result(message=f"Removed {removed}." if removed else "There was nothing to remove.")
     source = order.spec.source.http
     if source is None:
         raise WorkError(

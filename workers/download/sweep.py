@@ -1,4 +1,4 @@
-"""Removing what unfinished attempts of one resource left in the store, and nothing else."""
+"""Removing what unfinished attempts of one resource left in the store, and with its deletion what it made; nothing else."""
 
 from narwhal_operator.contract.order import DownloadOrder
 from workers.common.directory import DirectoryStore
@@ -6,6 +6,7 @@ from workers.common.files import store_errors
 from workers.common.store import ObjectStore
 from workers.download.claim import abort_noted
 from workers.download.part_file import found_checkpoint, part_paths
+from workers.download.record import left_record, read_record, record_key
 from workers.download.sink import Target
 
 
@@ -26,3 +27,16 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
         return f"{known.count} bytes of a part file"
     target = Target(place.bucket, place.key, uid, order.head.work_digest, "sweep", order.head.attempt)
     return "an upload under way" if abort_noted(store, target) else ""
+
+
+def remove(store: ObjectStore, order: DownloadOrder) -> str:
+    """The same, and the object that this resource made, where it is still that very one. Raises WorkError."""
+    place, unfinished = order.destination, sweep(store, order)
+    found = read_record(store, place.bucket, place.key)
+    record = found[1] if found else left_record(store, place.bucket, place.key)
+    if record is None or record.uid != order.head.uid:
+        return unfinished  # nothing, or an object of another resource, or of somebody else
+    # The object first: killed in between, the record is one of nothing, which counts for nothing and says whose it was.
+    store.delete(place.bucket, [place.key])
+    store.delete(place.bucket, [record_key(place.key)])
+    return " and ".join(part for part in (f"{place.bucket}/{place.key}", unfinished) if part)

@@ -1,6 +1,7 @@
 """The pointers and the records around them: whose a version is, what was published, what may be swept away."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -23,14 +24,33 @@ from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
-from workers.transcode.versions import Rack, Record, expired, pending
+from workers.transcode.versions import ORDER, Rack, Record, Version, expired, owner_of, pending
 
 
 async def claim(shelf: Shelf, head: OrderHead) -> None:
     """Says whose this version is, before anything else is in it: a sweep goes by it."""
+    await shelf.put(shelf.layout.order, _about(head))
+
+
+def _about(head: OrderHead) -> bytes:
     about = {"uid": head.uid, "work": head.work_digest, "namespace": head.namespace, "name": head.name}
     about |= {"attempt": str(head.attempt)}
-    await shelf.put(shelf.layout.order, json.dumps(about).encode())
+    return json.dumps(about).encode()
+
+
+async def take_over(shelf: Shelf, head: OrderHead, found: Record) -> Record:
+    """Makes a published version this resource's, where another one made it: who asked for it last, it goes with.
+
+    Killed between the two writes, the version is not whole by its record: the next run verifies and records it anew.
+    """
+    about = await shelf.read(ORDER) or b""
+    if owner_of(about) == head.uid:
+        return found
+    result = found.result.model_copy(update={"bytes": found.result.bytes - len(about) + len(_about(head))})
+    record = found.model_copy(update={"result": result})
+    await claim(shelf, head)
+    await shelf.put(shelf.layout.outcome, json.dumps(record.wire()).encode())
+    return record
 
 
 async def write_playlists(shelf: Shelf, title: Title) -> None:
@@ -113,12 +133,30 @@ def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
     """
     rack, grace = Rack.of(store, order.spec.output), _grace(order)
     found = expired(rack.versions(), order.spec.keep_versions, grace, datetime.now(UTC))
-    gone = [version for version in found if rack.owner(version) == order.head.uid]
+    return _drop(rack, [version for version in found if rack.owner(version) == order.head.uid])
+
+
+def remove(store: ObjectStore, order: TranscodeOrder) -> int:
+    """Removes all versions of this resource, and before them the pointers to any of them; the number of objects removed.
+
+    For a thread of its own. Pointers to a version that another resource has made, or has taken over, stay, and so does it.
+    """
+    rack = Rack.of(store, order.spec.output)
+    gone = [version for version in rack.versions() if rack.owner(version) == order.head.uid]
+    names, layout = {version.name for version in gone}, Layout(rack.prefix, "")
+    # The master first: a player that has it still finds all else, one that comes finds nothing.
+    pointers = [key for key in (layout.master, layout.manifest) if rack.named_by(key) & names]
+    for key in pointers:
+        store.delete(rack.bucket, [key])
+    return len(pointers) + _drop(rack, gone)
+
+
+def _drop(rack: Rack, gone: Sequence[Version]) -> int:
     for version in gone:
         # Whose it is goes last: killed in between, the next sweep still knows that the rest is ours.
         own = Layout(rack.prefix, version.name).order
-        store.delete(rack.bucket, (key for key in version.keys if key != own))
-        store.delete(rack.bucket, [own])
+        rack.store.delete(rack.bucket, (key for key in version.keys if key != own))
+        rack.store.delete(rack.bucket, [own])
     return sum(len(version.keys) for version in gone)
 
 

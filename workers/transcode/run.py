@@ -53,6 +53,9 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     """Carries out one order. Raises WorkError; cancelled, it leaves in the store what makes a resume possible."""
     if order.head.task == "Sweep":
         store = await _open(order, context)
+        if order.remove_output:
+            count = await asyncio.to_thread(publish.remove, store, order)
+            return Result(message=f"Removed {count} objects: all that this TranscodingJob has made.")
         count = await asyncio.to_thread(publish.sweep, store, order)
         return Result(message=f"Removed {count} objects of unfinished runs and of versions past their time.")
     runner.require("ffmpeg", "ffprobe", "nice", "setpriv")
@@ -96,6 +99,7 @@ class Transcode:
             return await self._go_on(source, info, shelf, engine)
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
+            done = await publish.take_over(shelf, self.order.head, done)
             result = await publish.tidy(shelf, self.order, done.result)
             return Result("All was done by an earlier run.", plan=done.plan, result=result)
         given = await self._fetch(source)

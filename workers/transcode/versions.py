@@ -17,6 +17,7 @@ from narwhal_operator.contract.transcode import Output, TranscodePlan, Transcode
 from workers.common.store import IMMUTABLE, POINTER, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode.layout import VERSION, Layout
 
+ORDER: Final = "order.json"
 OUTCOME: Final = "outcome.json"
 
 
@@ -83,6 +84,16 @@ def expired(versions: Sequence[Version], keep: int, grace: timedelta, now: datet
     return gone
 
 
+def owner_of(text: bytes) -> str | None:
+    """The uid in an order.json; None where it is cut, or says none."""
+    try:
+        about: Any = json.loads(text)
+    except ValueError:
+        return None
+    uid = about.get("uid") if isinstance(about, dict) else None
+    return uid if isinstance(uid, str) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Rack:
     """The versions of one output in a store. Synchronous: for a thread of its own."""
@@ -113,21 +124,17 @@ class Rack:
     def named(self) -> set[str]:
         """The versions that the pointers name."""
         layout = Layout(self.prefix, "")
-        keys = (layout.master, layout.manifest)
-        texts = [self.store.read(self.bucket, key) for key in keys if self.store.head(self.bucket, key)]
-        return {match[1] for text in texts for match in VERSION.finditer(text.decode("utf-8", "replace"))}
+        return self.named_by(layout.master) | self.named_by(layout.manifest)
+
+    def named_by(self, pointer: str) -> set[str]:
+        """The versions that one pointer names; none where it is not there."""
+        text = self.store.read(self.bucket, pointer) if self.store.head(self.bucket, pointer) else b""
+        return {match[1] for match in VERSION.finditer(text.decode("utf-8", "replace"))}
 
     def owner(self, version: Version) -> str | None:
         """The uid of the resource whose version it is; None when nothing says so."""
         key = Layout(self.prefix, version.name).order
-        if key not in version.keys:
-            return None
-        try:
-            about: Any = json.loads(self.store.read(self.bucket, key))
-        except ValueError:
-            return None
-        uid = about.get("uid") if isinstance(about, dict) else None
-        return uid if isinstance(uid, str) else None
+        return owner_of(self.store.read(self.bucket, key)) if key in version.keys else None
 
     def record(self, version: Version) -> Record | None:
         """What was published as that version; None when it is unfinished, of another Narwhal, or an object is gone."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from narwhal_operator.contract.order import DirectoryStore
+from narwhal_operator.contract.order import DirectoryStore, DownloadOrder
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.download.conftest import Place
 from tests.support.downloads import Worker, fetch, finished, make_order
@@ -219,6 +219,29 @@ async def test_the_sweep_removes_what_is_unfinished_and_nothing_else(
     again = await fetch(sweep, tmp_path)
     assert again.reason is Reason.COMPLETED
     assert "nothing" in again.message
+
+
+async def test_with_its_deletion_the_object_it_made_goes(origin: Origin, place: Place, tmp_path: Path) -> None:
+    """And its record. One that another resource asked for since goes with that one; one that was replaced is nobody's."""
+    store, first = place.open(), make_order(origin.serve("/f", GOOD), place.store, bucket=place.bucket)
+
+    def of(uid: str, task: str = "Run") -> DownloadOrder:
+        head = first.head.model_copy(update={"uid": uid, "task": task})
+        return first.model_copy(update={"head": head, "remove_output": task == "Sweep"})
+
+    async def objects_after(order: DownloadOrder) -> dict[str, bytes]:
+        ended = await fetch(order, tmp_path)
+        assert ended.reason is Reason.COMPLETED, ended.message
+        return place.objects()
+
+    assert await objects_after(of("one")) == {"films/clip.bin": CONTENT}
+    assert await objects_after(of("two")) == {"films/clip.bin": CONTENT}, "it is there already: taken over"
+    assert await objects_after(of("one", "Sweep")) == {"films/clip.bin": CONTENT}
+    assert await objects_after(of("two", "Sweep")) == {}
+    assert list(store.list(place.bucket, ".narwhal/downloads/")) == []
+    assert await objects_after(of("one")) == {"films/clip.bin": CONTENT}
+    store.put(place.bucket, "films/clip.bin", b"another", content_type="video/mp4")
+    assert await objects_after(of("one", "Sweep")) == {"films/clip.bin": b"another"}
 
 
 def _several(place: Place, count: int) -> bool:

@@ -1,5 +1,6 @@
 """Resources live their lives on a real API server with the real operator."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -123,6 +124,34 @@ def test_deleted_in_mid_run_it_sweeps_and_goes(plane: Plane, namespace: str) -> 
     plane.gone(DLJ, namespace, "bbb")
     plane.gone("Job", namespace, sweep["metadata"]["name"])
     until(lambda: not plane.list("Pod", namespace), 60, "no pod is left")
+
+
+def test_with_delete_a_finished_resource_takes_its_output_with_it(plane: Plane, namespace: str) -> None:
+    """The finalizer stays after the end; at the deletion a Sweep is told to remove the output, and then all goes."""
+    _, pod = started(plane, namespace, b.download_spec(deletionPolicy="Delete"))
+    plane.end(namespace, pod, Reason.COMPLETED, artifact=b.ARTIFACT)
+    seen = plane.ready(DLJ, namespace, "bbb", "Completed")
+    assert seen["metadata"]["finalizers"] == ["narwhal.dev/sweep"]
+    plane.delete(DLJ, namespace, "bbb")
+    sweep = job_of(plane, namespace, 0)
+    pod = plane.pod_of(namespace, sweep["metadata"]["name"])
+    order = json.loads(pod["metadata"]["annotations"]["narwhal.dev/order"])
+    assert (order["head"]["task"], order["removeOutput"]) == ("Sweep", True)
+    plane.end(namespace, pod, Reason.COMPLETED)
+    plane.gone(DLJ, namespace, "bbb")
+    assert "DeletingOutput" in [event["reason"] for event in plane.list("Event", namespace)]
+
+
+def test_what_becomes_of_the_output_may_be_said_after_the_end(plane: Plane, namespace: str) -> None:
+    """Delete sets the finalizer of what is finished, Retain takes it away; neither makes the work anew."""
+    _, pod = started(plane, namespace)
+    plane.end(namespace, pod, Reason.COMPLETED, artifact=b.ARTIFACT)
+    plane.ready(DLJ, namespace, "bbb", "Completed")
+    plane.patch(DLJ, namespace, "bbb", {"spec": {"deletionPolicy": "Delete"}})
+    plane.until(DLJ, namespace, "bbb", lambda seen: seen["metadata"].get("finalizers"), "it has a finalizer")
+    plane.patch(DLJ, namespace, "bbb", {"spec": {"deletionPolicy": "Retain"}})
+    plane.until(DLJ, namespace, "bbb", lambda seen: not seen["metadata"].get("finalizers"), "it has none")
+    assert len((plane.get(DLJ, namespace, "bbb") or {})["status"]["attempts"]) == 1
 
 
 def test_a_namespace_can_be_deleted_in_mid_run(plane: Plane, namespace: str) -> None:

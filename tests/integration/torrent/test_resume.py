@@ -205,7 +205,7 @@ async def test_a_sweep_leaves_nothing_of_an_unfinished_torrent(place: Place, tra
     swept = await fetch(place.order({"magnet": torrent.magnet(tracker.url)}, head={"task": "Sweep"}), tmp_path / "two")
 
     assert swept.reason is Reason.COMPLETED
-    assert "unfinished torrent" in swept.message
+    assert "files of a torrent" in swept.message
     assert place.own() == []
     assert place.objects() == {"films/x/mine.txt": b"mine"}
     assert place.open().list_uploads(place.bucket, "") == ()
@@ -225,6 +225,23 @@ async def test_a_sweep_leaves_a_finished_torrent_alone(place: Place, tracker: Tr
     assert place.objects() == before
     assert len(before) == len(SHOW)
     assert place.own() == ["record.json"]
+
+
+async def test_with_its_deletion_a_finished_torrent_goes(place: Place, tracker: Tracker, tmp_path: Path) -> None:
+    """All files that it made, and its record; not what somebody else put beside them."""
+    torrent = make_torrent(tmp_path / "seed", SHOW, [tracker.url])
+    source = {"magnet": torrent.magnet(tracker.url)}
+    place.open().put(place.bucket, "films/x/mine.txt", b"mine", content_type="text/plain")
+    with Seeder(torrent, [tracker.url]):
+        await fetch(place.order(source), tmp_path / "one")
+    assert len(place.objects()) == len(SHOW) + 1
+    going = place.order(source, head={"task": "Sweep"}).model_copy(update={"remove_output": True})
+
+    gone = await fetch(going, tmp_path / "two")
+
+    assert gone.reason is Reason.COMPLETED
+    assert place.objects() == {"films/x/mine.txt": b"mine"}
+    assert place.own() == []
 
 
 @pytest.mark.parametrize("reason", [Reason.STORE_UNREACHABLE, Reason.STORE_ACCESS_DENIED])

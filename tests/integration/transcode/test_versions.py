@@ -178,6 +178,29 @@ def test_a_version_that_waits_for_its_end_is_told_and_goes_by_a_sweep_alone(publ
     assert_plays(published.output / "master.m3u8", FRAMES)
 
 
+def test_with_its_deletion_all_that_it_made_goes(published: Studio) -> None:
+    """Pointers and versions, published and not; what another resource made, or asked for since, goes with that one."""
+    assert published.run(published.order(spec=OTHER, attempt=2)).reason is Reason.COMPLETED
+    (published.output / "v" / ("e" * 16)).mkdir()
+    (published.output / "v" / ("e" * 16) / "order.json").write_text('{"uid": "u-1"}')
+    foreign = published.output / "v" / ("f" * 16)
+    foreign.mkdir()
+    (foreign / "order.json").write_text('{"uid": "another"}')
+    again = published.run(published.order(spec=OTHER, uid="u-2", name="a-longer-name"))
+    assert again.message == "All was done by an earlier run."
+    whole = published.run(published.order(spec=OTHER, uid="u-2", name="a-longer-name", attempt=2))
+    assert whole.message == "All was done by an earlier run.", "its record says how large it is now"
+    gone = published.run(published.order(task="Sweep", spec=OTHER, remove_output=True))
+    assert gone.reason is Reason.COMPLETED, gone.message
+    assert len(versions(published)) == 2
+    assert_plays(published.output / "master.m3u8", FRAMES)
+    gone = published.run(published.order(task="Sweep", spec=OTHER, uid="u-2", remove_output=True))
+    assert gone.reason is Reason.COMPLETED, gone.message
+    assert versions(published) == [foreign.name]
+    assert not (published.output / "master.m3u8").exists()
+    assert not (published.output / "manifest.mpd").exists()
+
+
 def test_the_same_work_twice_makes_the_same_bytes(published: Studio, tmp_path: Path) -> None:
     """Segments, playlists and both pointers: nothing of them is of the clock, of chance or of the threads."""
     spec = {"packaging": {"segmentDuration": "1s", "manifests": ["HLS", "DASH"]}}

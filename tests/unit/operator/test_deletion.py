@@ -86,6 +86,19 @@ def test_a_sweep_that_begins_late_is_begun_and_not_waited_for(jobs: tuple[Job, .
     assert killed_between.actions == (OFF,)
 
 
+def test_the_output_goes_with_the_resource_that_wants_it() -> None:
+    """The sweep's order says so, with an Event; that of a resource that retains its output does not. A failure says what may be left."""
+    spec = b.download_spec(deletionPolicy="Delete")
+    for given, wanted in ((SPEC, False), (spec, True)):
+        plan = download.decide(going(spec=given), b.NOW)
+        (create,) = plan.actions
+        assert isinstance(create, CreateJob)
+        assert create.order.remove_output is wanted
+        assert [event.reason for event in plan.events] == (["DeletingOutput"] if wanted else [])
+    failed = download.decide(going(b.job(SWEEP, failed="BackoffLimitExceeded"), spec=spec), b.NOW)
+    assert "and the output of this DownloadJob" in failed.events[0].message
+
+
 def test_without_our_finalizer_nothing_is_done() -> None:
     """A resource that never ran, or has finished, goes by itself; Kubernetes collects its Jobs."""
     resource = b.resource(KIND, SPEC, deletionTimestamp="2026-01-01T11:59:59Z", finalizers=["other/one"])

@@ -46,6 +46,15 @@ def test_what_is_settled_is_left_alone() -> None:
     assert (DLJ, False) in list(hints.resource(raw, again=True))
 
 
+def test_what_keeps_its_finalizer_is_settled_with_it() -> None:
+    """With deletionPolicy Delete a finished resource is left alone once the finalizer is there, and not before."""
+    spec = b.download_spec(deletionPolicy="Delete")
+    bare = b.raw("DownloadJob", spec, complete())
+    held = b.raw("DownloadJob", spec, complete(), finalizers=["narwhal.dev/sweep"])
+    assert [key for key, _ in Hints().resource(bare, again=True)] == [DLJ]
+    assert list(Hints().resource(held, again=True)) == []
+
+
 def test_a_job_is_known_until_it_has_finished() -> None:
     """Unfinished Jobs of a resource are what a pass must look at even if no status names them."""
     hints = Hints()

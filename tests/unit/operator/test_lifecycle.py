@@ -37,6 +37,7 @@ DONE = b.status(KIND, SPEC, b.attempt(KIND, SPEC, reason="Completed")) | {
     "observedGeneration": 1,
 }
 OTHER = b.download_spec(maxBytes=5)
+GOES = b.download_spec(deletionPolicy="Delete")
 QUEUED = {"labels": {"kueue.x-k8s.io/queue-name": "q"}}
 
 ROWS = {
@@ -120,6 +121,13 @@ ROWS = {
     "Complete stays Complete when suspended": Row(seen(OFF, DONE), [], "Completed", C, "Complete"),
     "what still runs after the end is stopped": Row(
         seen(SPEC, DONE, jobs=(b.job("stray"),)), ["delete stray"], "Completed", C, "Complete"
+    ),
+    "with Delete the end keeps the finalizer": Row(ended(Reason.COMPLETED, GOES), [], "Completed", C, "Complete"),
+    "Delete that is said after the end sets the finalizer": Row(
+        seen(GOES, DONE), ["finalizer on"], "Completed", C, "Complete"
+    ),
+    "Retain that is said after the end takes it away": Row(
+        seen(SPEC, DONE, {"finalizers": [MINE]}), ["finalizer off"], "Completed", C, "Complete"
     ),
     "other work after the end starts anew": Row(
         seen(OTHER, DONE), ["finalizer on", f"create {b.job_name(KIND, OTHER)}"], "Starting", R, "Starting"

@@ -30,7 +30,7 @@ async def fetch(order: DownloadOrder, source: TorrentSource, context: Context, s
     """Carries out a download order whose source is a torrent; the bucket was checked. Raises WorkError."""
     if order.head.task == "Sweep":
         removed = await asyncio.to_thread(sweep, store, order)
-        return Result(message=f"Removed what was unfinished: {removed}." if removed else "There was nothing to remove.")
+        return Result(message=f"Removed {removed}." if removed else "There was nothing to remove.")
     require()
     context.report(phase="Connecting")
     policy = Policy.of(order.allowed_networks, order.allowed_hosts)

@@ -9,7 +9,8 @@ from workers.download.torrent.room import Room, home_of
 def sweep(store: ObjectStore, order: DownloadOrder) -> str:
     """Removes chunks, resume data, interrupted uploads and the files of an unfinished torrent; says what it was.
 
-    A torrent that is finished stays: its files are what was asked for, and its record says so.
+    A torrent that is finished stays: its files are what was asked for, and its record says so. It goes as well where the
+    order says that the output goes with the resource.
     """
     bucket, uid = order.destination.bucket, order.head.uid
     held = {info.key: info.size for info in store.list(bucket, home_of(uid))}
@@ -20,7 +21,7 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
             continue
         room = Room(store, bucket, uid, record.torrent)
         made = room.made(record)
-        if len(made) == len(record.files):
+        if len(made) == len(record.files) and not order.remove_output:
             del held[key]
             continue
         room.abort_uploads(order.destination.key, {entry.key for entry in record.files})
@@ -31,4 +32,4 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
     if not held and not files:
         return ""
     own = f"{len(held)} objects of Narwhal's own ({sum(held.values())} bytes)"
-    return f"{own} and {files} files of an unfinished torrent"
+    return f"{own} and {files} files of a torrent"
