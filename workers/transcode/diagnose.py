@@ -13,14 +13,13 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, limits, runner
 from workers.transcode.probe import InputFile, lines
 
-EVIDENCE: Final = 1024
 FULL_BYTES: Final = 1024 * 1024
 """A volume with less room than this is full."""
 
 
 async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int], scratch: Path) -> WorkError:
     """The error that a failed encode of these streams of the input ends with."""
-    evidence = ended.tail[-EVIDENCE:]
+    evidence = ended.tail
     if ended.stalled:
         seconds = limits.STALL_SECONDS
         return WorkError(
@@ -78,7 +77,7 @@ class Reached:
 
 
 def _damaged(check: runner.Ended, given: InputFile, where: str) -> WorkError:
-    evidence = check.tail[-EVIDENCE:]
+    evidence = check.tail
     if given.seen.ragged:
         message = f"{given.name} was cut: {given.seen.ragged}, and it does not decode to its end: {where}. Fetch or export the file again."
         return WorkError(Reason.INPUT_TRUNCATED, message, evidence=evidence)

@@ -30,7 +30,7 @@ ADDRESS_SPACE: Final = 32 * 1024**3
 PROBE_ADDRESS_SPACE: Final = 2 * 1024**3
 FILE_SIZE: Final = 4 * 1024**3
 """RLIMIT_FSIZE: no segment is larger."""
-STDERR_TAIL: Final = 4096
+STDERR_TAIL: Final = 16 * 1024
 """Bytes of FFmpeg's last words that are kept as evidence."""
 SEGMENT_HEAD: Final = 64 * 1024
 """Bytes at the start of a segment that are parsed: styp, sidx, moof and the first sample's NAL headers. 600 samples

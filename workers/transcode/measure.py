@@ -87,5 +87,5 @@ async def _pass(
     found = read(ended.tail)
     if len(found) != len(tracks):
         message = f"FFmpeg measured the loudness of {len(found)} tracks of {len(tracks)}; it is tried again."
-        raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail[-1024:])
+        raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail)
     return {track.name: found[number] for number, track in enumerate(tracks)}

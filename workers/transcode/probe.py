@@ -127,7 +127,7 @@ async def _header(given: InputFile) -> MediaInfo:
     raise WorkError(
         Reason.INPUT_DAMAGED,
         f"{given.name} begins like {seen.container} but cannot be read; fetch or export the file again.",
-        evidence=ended.tail[-1024:],
+        evidence=ended.tail,
     )
 
 

@@ -13,7 +13,7 @@ from narwhal_operator.contract.quality import Quality
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult, VerificationSummary
 from workers.common.log import log
 from workers.common.store import POINTER, ObjectStore
-from workers.transcode import loudness, tiles
+from workers.transcode import evidence, loudness, tiles
 from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.iframes import iframe_playlist
 from workers.transcode.layout import IFRAMES, MEDIA, Layout
@@ -132,6 +132,7 @@ def sweep(store: ObjectStore, order: TranscodeOrder) -> int:
     For a thread of its own. A version without order.json is not known to be ours and stays.
     """
     rack, grace = Rack.of(store, order.spec.output), _grace(order)
+    evidence.tidy(store, rack.bucket, order.head.uid, datetime.now(UTC))
     found = expired(rack.versions(), order.spec.keep_versions, grace, datetime.now(UTC))
     return _drop(rack, [version for version in found if rack.owner(version) == order.head.uid])
 
@@ -148,7 +149,7 @@ def remove(store: ObjectStore, order: TranscodeOrder) -> int:
     pointers = [key for key in (layout.master, layout.manifest) if rack.named_by(key) & names]
     for key in pointers:
         store.delete(rack.bucket, [key])
-    return len(pointers) + _drop(rack, gone)
+    return len(pointers) + _drop(rack, gone) + evidence.remove(store, rack.bucket, order.head.uid)
 
 
 def _drop(rack: Rack, gone: Sequence[Version]) -> int:

@@ -102,7 +102,7 @@ async def _one(
         return read(ended.tail, len(title.videos))
     except ValueError as error:
         message = f"FFmpeg measured no {metric} of segment {index}: {error}."
-        raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail[-1024:]) from error
+        raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail) from error
 
 
 def unmeasured(wish: Quality | None, metric: str | None, values: Sequence[float | None]) -> bool:

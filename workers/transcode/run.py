@@ -17,7 +17,19 @@ from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgres
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, dash, estimate, ladder, package, probe, publish, quality, runner, watermark
+from workers.transcode import (
+    command,
+    dash,
+    estimate,
+    evidence,
+    ladder,
+    package,
+    probe,
+    publish,
+    quality,
+    runner,
+    watermark,
+)
 from workers.transcode.asides import Asides
 from workers.transcode.counters import BYTES, READ, REUSED, REUSED_BYTES, SEGMENTS
 from workers.transcode.cpus import available, threads
@@ -63,7 +75,10 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     try:
         await asyncio.sleep(0)  # FFmpeg starts, and loads its libraries while we load the store's
         store = await _open(order, context)
-        return await Transcode(order, context, store, asking).run()
+        try:
+            return await Transcode(order, context, store, asking).run()
+        except WorkError as error:
+            raise await evidence.kept(store, order, context.index, error) from error
     finally:
         await stop([asking])
 

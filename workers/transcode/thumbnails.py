@@ -98,4 +98,4 @@ class Thumbnailer:
         ended = await runner.run(argv)
         if ended.code != 0:
             message = f"FFmpeg ended with {ended.code} while it made thumbnails of stored segments; it is tried again."
-            raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail[-1024:])
+            raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail)

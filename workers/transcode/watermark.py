@@ -65,7 +65,7 @@ async def prepare(plan: Plan, video: Video, wish: Watermark, store: ObjectStore,
     )
     if ended.code != 0 or not made.exists():
         message = f"{name} cannot be read; export the picture again."
-        raise WorkError(Reason.INPUT_DAMAGED, message, evidence=ended.tail[-1024:])
+        raise WorkError(Reason.INPUT_DAMAGED, message, evidence=ended.tail)
     return replace(plan, watermark=replace(mark, path=str(made)))
 
 
