@@ -89,12 +89,14 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
 
 FROM scratch AS runtime
 COPY --from=runtime-files /rootfs /
-# Safe path: a module that lies in the working directory is never imported. Bytecode is compiled above; the root is read-only.
+# Safe path: a module that lies in the working directory is never imported. Bytecode is compiled above; the root is read-only. Pydantic would
+# look for plugins in every package: there are none.
 ENV PATH=/venv/bin:/usr/bin \
     LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONSAFEPATH=1 \
+    PYDANTIC_DISABLE_PLUGINS=1 \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 ARG VERSION=0.1.0
 ARG REVISION=unknown

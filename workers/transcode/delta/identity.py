@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.transcode import TranscodeOptions
@@ -20,7 +20,6 @@ from workers.transcode.rendition import Rendition, Title
 
 Film = Mapping[str, Any]
 """What all renditions of a version are made of: the input, the engine, what encrypts them, and for pictures the watermark."""
-_JSON = TypeAdapter(Plan)
 
 
 def film(source: Any, engine: str, options: TranscodeOptions, keys: Sequence[Key], image: Sequence[Any] | None) -> Film:
@@ -52,7 +51,7 @@ def identities(title: Title, found: Film) -> dict[str, str]:
 
 
 def _identity(plan: Plan, one: Rendition, found: Film) -> str:
-    about: dict[str, Any] = _JSON.dump_python(_bare(plan, one), mode="json")
+    about: dict[str, Any] = to_jsonable_python(_bare(plan, one), fallback=str)  # of a Fraction
     about.pop("info")  # said by the input's identity; it has the input's name, too
     given = found if one.rung else {**found, "watermark": None}
     return digest_of({"path": one.path, "plan": about, "film": dict(given)}, 32)
