@@ -141,7 +141,7 @@ class Deadly(DirectoryStore):
     def copy(self, bucket: str, source: ObjectInfo, key: str) -> ObjectInfo:
         """The end of the process, or a copy."""
         self.copies += 1
-        if self.copies == 5:
+        if self.copies >= 5:  # threads count at once
             os.kill(os.getpid(), signal.SIGKILL)
         return super().copy(bucket, source, key)
 
