@@ -117,6 +117,8 @@ class Clip(Contract):
 
 
 _WHOLE_IN_DASH: Final = "manifests must be HLS alone with encryption AES-128, which DASH players do not know"
+_TS_IN_DASH: Final = "manifests must be HLS alone with segmentFormat ts, which DASH players do not play"
+_TS_SAMPLES: Final = "encryption must be AES-128 with segmentFormat ts; cbcs and cenc are of fmp4"
 
 
 class Packaging(Contract):
@@ -129,12 +131,28 @@ class Packaging(Contract):
             _WHOLE_IN_DASH,
             field="manifests",
         ),
+        Rule(
+            "!has(self.segmentFormat) || self.segmentFormat != 'ts' || !has(self.manifests)"
+            " || !self.manifests.exists(m, m == 'DASH')",
+            _TS_IN_DASH,
+            field="manifests",
+        ),
+        Rule(
+            "!has(self.segmentFormat) || self.segmentFormat != 'ts' || !has(self.encryption)"
+            " || self.encryption.method == 'AES-128'",
+            _TS_SAMPLES,
+            field="encryption",
+        ),
     )
 
     segment_duration: Annotated[Span, lasting("1s", "10s")] = Field(
         "4s", description="Target duration of a segment, 1s to 10s; rounded to whole frames."
     )
-    segment_format: Literal["fmp4"] = Field("fmp4", description="Format of the segments: fmp4 (CMAF).")
+    segment_format: Literal["fmp4", "ts"] = Field(
+        "fmp4",
+        description="Format of the segments: fmp4 (CMAF), which all players of today play, or ts (MPEG-2 transport streams),"
+        " for players of before 2017: h264 and aac in HLS only.",
+    )
     manifests: Annotated[list[Manifest], AfterValidator(_distinct)] = Field(
         default_factory=_hls,
         min_length=1,
@@ -148,4 +166,12 @@ class Packaging(Contract):
     def _plays(self) -> Self:
         if self.encryption is not None and self.encryption.method == "AES-128" and "DASH" in self.manifests:
             raise ValueError(_WHOLE_IN_DASH)
+        return self
+
+    @model_validator(mode="after")
+    def _carries(self) -> Self:
+        if self.segment_format == "ts" and "DASH" in self.manifests:
+            raise ValueError(_TS_IN_DASH)
+        if self.segment_format == "ts" and self.encryption is not None and self.encryption.method != "AES-128":
+            raise ValueError(_TS_SAMPLES)
         return self

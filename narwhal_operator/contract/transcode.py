@@ -65,6 +65,8 @@ class Output(Contract):
 
 
 _NO_AV1: Final = "encryption must be AES-128 with av1; cbcs and cenc are of h264 and hevc"
+_TS_VIDEO: Final = "segmentFormat must be fmp4 with hevc and av1; ts is for h264"
+_TS_AUDIO: Final = "audio.codec must be aac with packaging.segmentFormat ts"
 
 
 class TranscodeOptions(Suspendable):
@@ -77,6 +79,20 @@ class TranscodeOptions(Suspendable):
             " || has(self.ladder.renditions) && self.ladder.renditions.exists(r, has(r.codec) && r.codec == 'av1'))",
             _NO_AV1,
             field="packaging.encryption",
+        ),
+        Rule(
+            "!has(self.packaging) || !has(self.packaging.segmentFormat) || self.packaging.segmentFormat != 'ts'"
+            " || !has(self.ladder) || (!has(self.ladder.preset) || self.ladder.preset.startsWith('h264-'))"
+            " && (!has(self.ladder.renditions)"
+            " || self.ladder.renditions.all(r, !has(r.codec) || r.codec == 'h264'))",
+            _TS_VIDEO,
+            field="packaging.segmentFormat",
+        ),
+        Rule(
+            "!has(self.packaging) || !has(self.packaging.segmentFormat) || self.packaging.segmentFormat != 'ts'"
+            " || !has(self.audio) || !has(self.audio.codec) || self.audio.codec == 'aac'",
+            _TS_AUDIO,
+            field="audio.codec",
         ),
     )
 
@@ -139,6 +155,17 @@ class TranscodeOptions(Suspendable):
         av1 = self.ladder.preset == "av1-standard" or "av1" in codecs
         if wish is not None and wish.method != "AES-128" and av1:
             raise ValueError(_NO_AV1)
+        return self
+
+    @model_validator(mode="after")
+    def _carries(self) -> Self:
+        if self.packaging.segment_format != "ts":
+            return self
+        codecs = {one.codec for one in self.ladder.renditions or []}
+        if not (self.ladder.preset or "h264-").startswith("h264-") or codecs - {"h264"}:
+            raise ValueError(_TS_VIDEO)
+        if self.audio.codec != "aac":
+            raise ValueError(_TS_AUDIO)
         return self
 
 

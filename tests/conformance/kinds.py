@@ -11,6 +11,9 @@ from tests.integration.transcode.studio import AAC, X264, picture, tone
 FILM_NTSC, NTSC = "24000/1001", "30000/1001"
 VFR: Final = "select='not(eq(mod(n,7),3))*not(eq(mod(n,11),5))'"
 RUNGS: Final[dict[str, Any]] = {"renditions": [{"name": "high", "height": 90}, {"name": "low", "height": 48}]}
+ZERO: Final = Fraction(0)
+REORDERED: Final = 2
+"""Frames of a segment from which on there are B frames."""
 FAST: Final = ("-preset", "ultrafast")
 LIBX265: Final = ("-c:v", "libx265", *FAST, "-x265-params")
 DEEP: Final = ("-vf", "format=yuv420p10le", *LIBX265)
@@ -40,6 +43,25 @@ class Kind:
     """The content key in hex, where it is encrypted; its id is KID."""
     unplayed: dict[str, str] = field(default_factory=dict)
     """Players of the browser that cannot play it, and why; all others must."""
+
+    @property
+    def manifests(self) -> list[str]:
+        """Manifests that are written."""
+        return list(self.spec.get("packaging", {}).get("manifests", ["HLS", "DASH"]))
+
+    @property
+    def origin(self) -> Fraction:
+        """The first time stamp in the segments, in seconds."""
+        return Fraction(10 if self.spec.get("packaging", {}).get("segmentFormat") == "ts" else 0)
+
+    @property
+    def ahead(self) -> Fraction:
+        """Seconds that hls.js puts the first picture of a transport stream at: its zero is where decoding begins."""
+        return (
+            2 / self.rate
+            if self.origin and self.pictures and self.rate > REORDERED and self.frames > REORDERED
+            else ZERO
+        )
 
     @property
     def seconds(self) -> float:
@@ -158,7 +180,28 @@ WISHES: Final = [
     kind("with-subtitles", 80, picture(), tone(), ("-i", "{subtitles}"), X264, LONG_SOUND, ("-c:s", "srt", "-metadata:s:s:0", "language=eng"), file="in.mkv", spec={"subtitles": {"mode": "WebVTT"}}),
 ]  # fmt: skip
 """What is asked for besides the ladder and the manifests."""
-KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS, *ALONE, *WISHES]
+IN_TS: Final = {"packaging": {"segmentDuration": "1s", "segmentFormat": "ts", "manifests": ["HLS"]}}
+NO_DASH: Final = {"dash": "DASH players play no transport streams"}
+
+
+def streamed(name: str, frames: int, *parts: Sequence[str], **more: Any) -> Kind:
+    """A kind in transport streams."""
+    spec = {**more.pop("spec", {}), **IN_TS}
+    return kind(f"ts-{name}", frames, *parts, spec=spec, unplayed=NO_DASH | more.pop("unplayed", {}), **more)
+
+
+STREAMED: Final = [
+    streamed("plain", 80, BOTH),
+    streamed("ntsc-b-frames-late-start", 90, picture(rate=NTSC, seconds=3.003), tone(), X264, ("-preset", "fast", "-bf", "3"), AAC, ("-output_ts_offset", "7.3"), rate=NTSC, file="in.mkv", note="moved to 0"),
+    streamed("film-ntsc-two-languages-subtitles", 72, picture(rate=FILM_NTSC, seconds=3.003), tone(3.003), ("-i", "{subtitles}"), TWICE, ("-map", "2:s", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu"), X264, LONG_SOUND, ("-c:s", "srt"), rate=FILM_NTSC, file="in.mkv", spec={"subtitles": {"mode": "WebVTT"}}),
+    streamed("surround-thumbnails", 80, picture(), tone(layout="5.1"), X264, AAC, spec={"audio": {"channels": "Source"}, "thumbnails": {"interval": "1s"}}),
+    streamed("silence", 80, picture(), ("-f", "lavfi", "-i", "anullsrc=r=48000:d=3.2"), X264, AAC),
+    streamed("one-frame", 1, picture(seconds=0.04), X264, sound=False, unplayed={"hls": "nothing says how long a single picture is: hls.js takes 33 ms"}),
+    streamed("slideshow", 6, picture(rate="1", seconds=6), tone(6), X264, AAC, rate="1"),
+    streamed("sound", 150, tone(), ("-c:a", "flac"), rate="375/8", file="in.flac", pictures=False, note="no video"),
+]  # fmt: skip
+"""In MPEG-2 transport streams."""
+KINDS: Final = [*RATES, *LENGTHS, *CONTAINERS, *PICTURES, *SOUNDS, *ALONE, *WISHES, *STREAMED]
 
 KID: Final = "00112233445566778899aabbccddeeff"
 
@@ -167,12 +210,15 @@ def encrypted(method: str, manifests: Sequence[str], **more: Any) -> Kind:
     """A kind that is encrypted."""
     wish = {"method": method, "keysFrom": {"secretRef": {"name": "film-keys"}}, "keyUri": "/keys/{kid}"}
     packaging = {"segmentDuration": "1s", "manifests": manifests, "encryption": wish}
-    return kind(f"encrypted-{method.lower()}", 80, BOTH, spec={"packaging": packaging}, note="encrypted", **more)
+    packaging |= more.pop("packaging", {})
+    name = f"encrypted-{method.lower()}{'-ts' if 'segmentFormat' in packaging else ''}"
+    return kind(name, 80, BOTH, spec={"packaging": packaging}, note="encrypted", **more)
 
 
 _BY_SYSTEMS: Final = "hls.js decrypts samples by a DRM system, not with a key it is given"
 ENCRYPTED: Final = [
     encrypted("AES-128", ["HLS"], key="5f1d9c3ab27e84460fd1c2b3a4958677", unplayed={"dash": "DASH players know no AES-128"}),
+    encrypted("AES-128", ["HLS"], key="5f1d9c3ab27e84460fd1c2b3a4958677", packaging={"segmentFormat": "ts"}, unplayed=NO_DASH),
     encrypted("cbcs", ["HLS", "DASH"], key="6f1d9c3ab27e84460fd1c2b3a4958677", unplayed={"hls": _BY_SYSTEMS}),
     encrypted("cenc", ["HLS", "DASH"], key="7f1d9c3ab27e84460fd1c2b3a4958677", unplayed={"hls": _BY_SYSTEMS}),
 ]  # fmt: skip

@@ -8,6 +8,9 @@ const SAME = 0.1; // seconds
 const LAST = 3; // frames
 // What hls.js says of the stalls that are judged here, and of a fetch it gave up because it was told to go elsewhere.
 const STALLS = ["bufferStalledError", "bufferNudgeOnStall", "aborted"];
+// What hls.js 1.7 says, not fatal, of the first segments of transport streams, FFmpeg's own too: its zero is the first
+// decoding time, pictures and sound begin after it. What is buffered in the end is judged here.
+const BEGINNINGS = ["bufferAppendNoProgress", "bufferSeekOverHole"];
 performance.setResourceTimingBufferSize(10000);
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -38,7 +41,8 @@ const players = {
       capLevelToPlayerSize: false, startPosition: 0,
     });
     hls.on(Hls.Events.ERROR, (_, data) => {
-      if (data.fatal || !STALLS.includes(data.details))
+      const known = job.transport ? [...STALLS, ...BEGINNINGS] : STALLS;
+      if (data.fatal || !known.includes(data.details))
         errors.push(`${data.type} ${data.details} ${data.error || data.reason || ""}`);
     });
     return {
@@ -139,7 +143,7 @@ async function once(video, job, from, rate) {
 // Plays from a time to the end, once all of it is buffered. Where it stalls it is played again, slower: a busy machine
 // makes it wait somewhere, a hole always at the same place.
 async function through(video, job, from, expected) {
-  const buffered = ([start, end]) => start <= from + job.frame && end >= job.seconds - job.frame;
+  const buffered = ([start, end]) => start <= Math.max(from, job.start) + job.frame && end >= job.seconds - job.frame;
   await until("buffered", () => ranges(video).some(buffered) || video.error, () => look(video));
   const before = ranges(video);
   const first = video.currentTime === from && !video.ended;

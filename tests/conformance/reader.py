@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 TIMEOUT_SECONDS: Final = 120
+ZERO: Final = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,10 @@ class Stream:
         return self.times[0]
 
 
-def read(manifest: Path, videos: int, audios: int) -> list[Stream]:
+def read(manifest: Path, videos: int, audios: int, origin: Fraction = ZERO) -> list[Stream]:
     """Each stream of a package, decoded from the first to the last byte; an error of the decoder is the test's.
+
+    Times count from `origin`, the first time stamp that the segments have.
 
     The manifest is opened once for each stream: FFmpeg's DASH demuxer ends all streams with the first that ends.
     """
@@ -37,10 +40,10 @@ def read(manifest: Path, videos: int, audios: int) -> list[Stream]:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not done.stderr, done.stderr[-2000:]
-    return _streams(done.stdout)
+    return _streams(done.stdout, origin)
 
 
-def _streams(text: str) -> list[Stream]:
+def _streams(text: str, origin: Fraction) -> list[Stream]:
     about: dict[str, dict[int, str]] = {}
     frames: dict[int, list[tuple[int, int]]] = {}
     for line in text.splitlines():
@@ -51,13 +54,13 @@ def _streams(text: str) -> list[Stream]:
         else:
             number, _, pts, duration, *_ = (word.strip() for word in line.split(","))
             frames.setdefault(int(number), []).append((int(pts), int(duration)))
-    return [_stream(number, about, frames.get(number, [])) for number in sorted(about["tb"])]
+    return [_stream(number, about, frames.get(number, []), origin) for number in sorted(about["tb"])]
 
 
-def _stream(number: int, about: dict[str, dict[int, str]], frames: list[tuple[int, int]]) -> Stream:
+def _stream(number: int, about: dict[str, dict[int, str]], frames: list[tuple[int, int]], origin: Fraction) -> Stream:
     base = Fraction(about["tb"][number])
     kind = about["media_type"][number]
-    times = tuple(pts * base for pts, _ in frames)
+    times = tuple(pts * base - origin for pts, _ in frames)
     if kind == "video":
         width, height = about["dimensions"][number].split("x")
         return Stream(kind, times, size=(int(width), int(height)))

@@ -70,6 +70,7 @@ class Stage:
         browser, url = await asyncio.wrap_future(self.ready)
         manifest = f"{url}/packages/{kind.name}/store/media/out/{PLAYERS[player]}"
         job = {"player": player, "url": manifest, "seconds": kind.seconds, "frame": float(1 / kind.rate)}
+        job |= {"start": float(kind.ahead), "transport": kind.origin > 0}
         if kind.key:
             job["keys"] = {"kid": KID, "key": kind.key}
         job |= {"frames": kind.frames if kind.pictures else 0, "rate": 4 if kind.seconds < FAST_SECONDS else 16}

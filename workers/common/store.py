@@ -27,6 +27,7 @@ CONTENT_TYPES: Final[Mapping[str, str]] = {
     ".mpd": "application/dash+xml",  # ISO/IEC 23009-1 annex C
     ".m4s": "video/iso.segment",  # ISO/IEC 23009-1 annex C.3
     ".mp4": "video/mp4",  # RFC 4337
+    ".ts": "video/mp2t",  # RFC 3555
     ".json": "application/json",  # RFC 8259
     ".vtt": "text/vtt",
     ".jpg": "image/jpeg",

@@ -15,7 +15,7 @@ from workers.transcode.examine import examine
 from workers.transcode.media import INTERLACED, MediaInfo, named
 from workers.transcode.notes import NOTES
 from workers.transcode.plan import Plan, Rung
-from workers.transcode.presets import LEAST_GOP
+from workers.transcode.presets import LEAST_GOP, TIMED_GOP
 from workers.transcode.rates import timeline
 from workers.transcode.rungs import choose as choose_rungs
 from workers.transcode.tracks import renditions
@@ -35,6 +35,8 @@ def plan(info: MediaInfo, options: TranscodeOptions) -> Plan:
         seen, rungs = replace(seen, rate=seen.rate / 2), _whole(rungs)
     seen = replace(seen, rungs=rungs)
     least, even = max(LEAST_GOP[rung.codec] for rung in rungs), any(rung.halved for rung in rungs)
+    if options.packaging.segment_format == "ts":
+        least = max(least, TIMED_GOP)
     skipped, frames = clipped(seen)
     line = timeline(seen.rate, frames, seconds_of(options.packaging.segment_duration), least=least, even=even)
     said = standard(video.colour, min(video.width, video.height), rgb=is_rgb(video.pixel_format))

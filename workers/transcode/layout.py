@@ -2,7 +2,7 @@
 
 PREFIX/master.m3u8, manifest.mpd      the pointers, replaced by one PUT each
 PREFIX/v/VERSION/RUNG/                init.mp4, 00000.m4s …, media.m3u8, iframes.m3u8: never changed once published
-PREFIX/v/VERSION/audio/TRACK/         the same
+PREFIX/v/VERSION/audio/TRACK/         the same; of transport streams 00000.ts … and no init.mp4
 PREFIX/v/VERSION/subtitles/TRACK/      00000.vtt …, media.m3u8; TRACK.vtt beside it is the whole
 PREFIX/v/VERSION/thumbnails/          00000.jpg …: sheets; media.m3u8; thumbnails.vtt and poster.jpg beside it
 PREFIX/v/VERSION/chapters.vtt, .json  the chapters, where the input has some
@@ -19,7 +19,7 @@ from typing import Final
 
 VERSION: Final = re.compile(r"\bv/([0-9a-f]{16})/")
 """A version's name, in a pointer or a key."""
-SEGMENT: Final = re.compile(r"([0-9]{5,})\.m4s")
+SEGMENT: Final = re.compile(r"([0-9]{5,})\.(?:m4s|ts)")
 INIT: Final = "init.mp4"
 MEDIA: Final = "media.m3u8"
 IFRAMES: Final = "iframes.m3u8"
@@ -75,6 +75,11 @@ class Layout:
 def segment_name(index: int) -> str:
     """Name of a segment, as FFmpeg and the DASH template write it."""
     return f"{index:05d}.m4s"
+
+
+def transport_name(index: int) -> str:
+    """Name of a segment of a transport stream."""
+    return f"{index:05d}.ts"
 
 
 def text_name(index: int) -> str:

@@ -9,13 +9,17 @@ from workers.transcode import captions, tiles
 from workers.transcode.crypt import Seal
 from workers.transcode.groups import Variant, audio_groups, media_tags, variants
 from workers.transcode.iframes import iframe_streams
-from workers.transcode.layout import INIT, MEDIA, segment_name, text_name
+from workers.transcode.layout import INIT, MEDIA, text_name
 from workers.transcode.media import About
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Title
 
 VERSION: Final = 7
 """EXT-X-VERSION: 6 is the least for EXT-X-MAP in media playlists; 7 what fragmented MP4 came with."""
+PLAIN: Final = 3
+"""That of transport streams: EXTINF has decimals, and an IV takes less. Players that take no more are who they are for."""
+RANGES: Final = 4
+"""That of their I-frame playlists, for byte ranges, and of their master, which has EXT-X-MEDIA (RFC 8216 section 7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +34,25 @@ def media_playlist(rendition: Rendition, target: int, seal: Seal | None = None) 
     """The media playlist of a rendition. Its init segment stands before the first key: it is clear."""
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{PLAIN if rendition.transport else VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{INIT}"',
+        *([] if rendition.transport else [f'#EXT-X-MAP:URI="{INIT}"']),
     ]
     for segment in rendition.segments:
         if seal is not None and (tag := seal.tag(rendition.path, segment.index)):
             lines.append(tag)
-        lines += [f"#EXTINF:{_decimal(rendition.seconds(segment), 6)},", segment_name(segment.index)]
+        lines += [f"#EXTINF:{_decimal(rendition.seconds(segment), 6)},", rendition.file(segment.index)]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
-def subtitle_playlist(line: Timeline, target: int) -> str:
+def subtitle_playlist(line: Timeline, target: int, version: int = VERSION) -> str:
     """The media playlist of a subtitle track: its segments last as the video's do."""
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{version}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
@@ -60,7 +64,7 @@ def subtitle_playlist(line: Timeline, target: int) -> str:
 
 def master_playlist(root: str, title: Title) -> str:
     """The master playlist. URIs are relative to it, through the version's prefix `root`."""
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{RANGES if title.transport else VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += _about(title.plan.about)
     lines += [line for group in audio_groups(title) for line in media_tags(root, group)]
     lines += captions.media_tags(root, title.extras.subtitles)

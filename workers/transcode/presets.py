@@ -18,6 +18,8 @@ LEAST_SIDE: Final[dict[Codec, int]] = {"h264": 2, "hevc": 16, "av1": 64}
 """Pixels of the short side that the codec's encoder takes at least."""
 LEAST_GOP: Final[dict[Codec, int]] = {"h264": 1, "hevc": 1, "av1": 2}
 """Frames of a segment at least: asked for key frames only, SVT-AV1 makes frames that no decoder may start at."""
+TIMED_GOP: Final = 2
+"""Those of a transport stream: nothing in one says how long a single picture is, and hls.js takes it for 33 ms."""
 
 HALVED_RATE: Final = 50
 """Frames per second from which on low rungs have every other frame."""

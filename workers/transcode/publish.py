@@ -17,8 +17,8 @@ from workers.transcode import evidence, loudness, tiles
 from workers.transcode.groups import Variant, audio_groups
 from workers.transcode.iframes import iframe_playlist
 from workers.transcode.layout import IFRAMES, MEDIA, Layout
+from workers.transcode.package import PLAIN, RANGES, Pointers, media_playlist, subtitle_playlist
 from workers.transcode.package import VERSION as HLS_VERSION
-from workers.transcode.package import Pointers, media_playlist, subtitle_playlist
 from workers.transcode.plan import TRACKS, bounded
 from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
@@ -56,12 +56,13 @@ async def take_over(shelf: Shelf, head: OrderHead, found: Record) -> Record:
 async def write_playlists(shelf: Shelf, title: Title) -> None:
     """Stores the media playlists, and of the video the I-frame playlists."""
     texts = {f"{found.path}/{MEDIA}": media_playlist(found, title.target, title.seal) for found in title.renditions}
+    plain, ranges = (PLAIN, RANGES) if title.transport else (HLS_VERSION, HLS_VERSION)
     if title.seal is None or title.seal.pictures:
         texts |= {
-            f"{one.path}/{IFRAMES}": iframe_playlist(one, title.target, HLS_VERSION, title.seal) for one in title.videos
+            f"{one.path}/{IFRAMES}": iframe_playlist(one, title.target, ranges, title.seal) for one in title.videos
         }
     line = title.plan.timeline
-    texts |= {f"{text.folder}/{MEDIA}": subtitle_playlist(line, title.target) for text in title.extras.subtitles}
+    texts |= {f"{text.folder}/{MEDIA}": subtitle_playlist(line, title.target, plain) for text in title.extras.subtitles}
     if title.extras.tiles:
         texts[f"{tiles.FOLDER}/{MEDIA}"] = tiles.playlist(title.extras.tiles, HLS_VERSION)
     await together(*(shelf.put(f"{shelf.layout.root}/{path}", text.encode()) for path, text in texts.items()))

@@ -6,8 +6,10 @@ from fractions import Fraction
 from narwhal_operator.contract.transcode import LoudnessPlan
 from workers.transcode.crypt import Seal
 from workers.transcode.extras import Extras
-from workers.transcode.plan import AudioTrack, Plan, Rung
+from workers.transcode.layout import segment_name, transport_name
+from workers.transcode.plan import AUDIO_RATE, AudioTrack, Plan, Rung
 from workers.transcode.rates import Timeline
+from workers.transcode.transport import Ticks
 from workers.verify.fragment import Fragment
 from workers.verify.init import Track
 
@@ -37,8 +39,15 @@ class Rendition:
     quality: float | None = None
     """Of a rung, where it is measured."""
     init: bytes | None = None
+    """The init segment; of transport streams that of what is encoded here, which is not stored."""
     track: Track | None = None
     stored: dict[int, Stored] = field(default_factory=dict)
+    transport: Ticks | None = None
+    """Where its segments are transport streams: its time, which those have rounded. None: they are fragmented MP4."""
+
+    def file(self, index: int) -> str:
+        """Name of a segment."""
+        return transport_name(index) if self.transport else segment_name(index)
 
     @property
     def segments(self) -> list[Stored]:
@@ -88,20 +97,31 @@ class Title:
         return self.plan.timeline_of(rendition.rung) if rendition.rung else self.plan.timeline
 
     @property
+    def transport(self) -> bool:
+        """Whether its segments are transport streams."""
+        return any(rendition.transport for rendition in self.renditions)
+
+    @property
     def target(self) -> int:
         """EXT-X-TARGETDURATION of all playlists: the longest segment, rounded (RFC 8216 sections 4.3.3.1 and 6.2.4)."""
         longest = max(rendition.seconds(segment) for rendition in self.renditions for segment in rendition.segments)
         return max(1, int(longest + Fraction(1, 2)))
 
 
-def title(plan: Plan, seal: Seal | None = None) -> Title:
+def title(plan: Plan, seal: Seal | None = None, *, transport: bool = False) -> Title:
     """The renditions of a plan, nothing of them stored yet."""
-    return Title(
-        plan,
-        tuple(Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs),
-        tuple(Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio),
-        seal=seal,
-    )
+    videos = [Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs]
+    audios = [Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio]
+    for one in (*videos, *audios) if transport else ():
+        one.transport = _ticks(plan, one)
+    return Title(plan, tuple(videos), tuple(audios), seal=seal)
+
+
+def _ticks(plan: Plan, one: Rendition) -> Ticks:
+    if one.audio:
+        return Ticks(AUDIO_RATE, one.audio.frame)
+    line = plan.timeline_of(one.rung) if one.rung else plan.timeline
+    return Ticks(line.timescale, line.frame_ticks)
 
 
 def peak_bandwidth(rendition: Rendition, target: int) -> int:

@@ -28,6 +28,7 @@ from workers.transcode import (
     publish,
     quality,
     runner,
+    transport,
     watermark,
 )
 from workers.transcode.asides import Asides
@@ -155,7 +156,7 @@ class Transcode:
                 return await Part(self.order, self.context, shelf, found, place).run(given)
             self.context.report(plan=found.plan.summary())
             await Fence(shelf, self.order.head).check()
-            title = await self._stock(title_of(found.plan, shelf.seal), shelf)
+            title = await self._stock(title_of(found.plan, shelf.seal, transport=self._transport), shelf)
             return await self._make(title, given, shelf, engine)
 
     async def _finished(self, shelf: Shelf) -> Record | None:
@@ -166,6 +167,8 @@ class Transcode:
         await quality.require(self.order.spec.quality)
         spec = self.order.spec
         plan = ladder.plan(await probe.examine(given, tolerant=spec.on_damage == "Tolerate"), spec)
+        if self._transport:
+            transport.require(given.name, plan.timeline.duration)
         if plan.tolerant:
             plan = await survey(plan, given, threads(self.order.cpus))
         plan = await self._marked(plan)
@@ -174,7 +177,8 @@ class Transcode:
         if self.order.spec.mode == "Plan":
             return await self._tell_plan(plan, given)
         await publish.claim(shelf, self.order.head)
-        title = await self._stock(await self._taken(title_of(plan, shelf.seal), shelf), shelf)
+        title = title_of(plan, shelf.seal, transport=self._transport)
+        title = await self._stock(await self._taken(title, shelf), shelf)
         parts = self._divide(title)
         if self.order.head.task == "Plan" and len(parts) > 1:
             return await self._hand_on(title, parts, given, shelf)
@@ -328,6 +332,10 @@ class Transcode:
     @property
     def _place(self) -> Place:
         return Place(self.context.scratch, threads(self.order.cpus))
+
+    @property
+    def _transport(self) -> bool:
+        return self.order.spec.packaging.segment_format == "ts"
 
     @property
     def _dash(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, Literal, Self
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode.decode import Piece, decode, source_is
-from workers.transcode.layout import MEDIA, segment_name
+from workers.transcode.layout import MEDIA
 from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
@@ -98,7 +98,7 @@ class Sampler:
                 pieces = []
                 gone = []
                 for place, (rendition, index) in enumerate(batch):
-                    path, sample = Path(directory) / f"{place}.mp4", self._expected(rendition, index)
+                    path, sample = Path(directory) / f"{place}.media", self._expected(rendition, index)
                     try:
                         await self.shelf.fetch_segment(rendition, index, path)
                     except WorkError as error:
@@ -111,7 +111,7 @@ class Sampler:
                 return [*gone, *await decode(pieces, self.scratch)]
 
     def _expected(self, rendition: Rendition, index: int) -> Sample:
-        name, segment, track = f"{rendition.path}/{segment_name(index)}", rendition.stored.get(index), rendition.track
+        name, segment, track = f"{rendition.path}/{rendition.file(index)}", rendition.stored.get(index), rendition.track
         uri = f"{self.shelf.layout.relative}/{name}"
         if segment is None or track is None:
             return Sample(rendition.path, uri, None)

@@ -11,10 +11,11 @@ from workers.common.files import scratch_errors
 from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode import limits
 from workers.transcode.crypt import Seal
-from workers.transcode.layout import ANEW, INIT, Layout, segment_index, segment_name
+from workers.transcode.layout import ANEW, INIT, Layout, segment_index
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
 from workers.transcode.tasks import together
+from workers.transcode.transport import muxed, read_head
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.fragment import read_fragment
 from workers.verify.init import read_init
@@ -51,8 +52,11 @@ class Shelf:
 
     async def put_segment(self, rendition: Rendition, index: int, path: Path) -> Stored:
         """Stores a segment and reads back what is stored: the facts the playlists are written from."""
-        key = self.key(rendition, segment_name(index))
+        key = self.key(rendition, rendition.file(index))
         kind = content_type_of(key)
+        if rendition.transport is not None:
+            with scratch_errors(path):
+                await asyncio.to_thread(muxed, path, rendition.init or b"", index)
         if self.seal is not None:
             path = await asyncio.to_thread(_sealed, self.seal, rendition, index, path)
         info = await self.call(self.store.put_file, self.bucket, key, path, content_type=kind, cache_control=IMMUTABLE)
@@ -61,11 +65,15 @@ class Shelf:
     async def read_segment(self, rendition: Rendition, index: int, info: ObjectInfo) -> Stored:
         """A stored segment by its first bytes. Raises DamagedSegmentError."""
         head, size = await self.call(self._head, rendition, index, info)
+        if rendition.transport is not None:
+            track, part = await asyncio.to_thread(read_head, head, rendition.transport, size)
+            rendition.track = rendition.track or track
+            return Stored(index, info.size, info.etag, part, size)
         return Stored(index, info.size, info.etag, read_fragment(head, rendition.track, size), size)
 
     def _head(self, rendition: Rendition, index: int, info: ObjectInfo) -> tuple[bytes, int]:
         """The first bytes of the media of a segment, and how many there are."""
-        key = self.key(rendition, segment_name(index))
+        key = self.key(rendition, rendition.file(index))
         head = self.store.read(self.bucket, key, 0, min(info.size, limits.SEGMENT_HEAD))
         if self.seal is None:
             return head, info.size
@@ -79,10 +87,13 @@ class Shelf:
         await self.call(self.fetch, rendition, [index] if index in rendition.stored else [], path)
 
     def fetch(self, rendition: Rendition, indices: Sequence[int], path: Path) -> None:
-        """Stored segments behind their init segment as one file, their media clear. For a thread of its own. Raises WorkError."""
+        """Stored segments behind their init segment as one file, their media clear. For a thread of its own. Raises WorkError.
+
+        Transport streams have no init segment: one follows the other.
+        """
         try:
             with scratch_errors(path), path.open("wb") as out:
-                init = rendition.init or b""
+                init = b"" if rendition.transport else rendition.init or b""
                 out.write(self.seal.open_init(init) if self.seal and init else init)
                 for index in indices:
                     for data in self._pieces(rendition, rendition.stored[index]):
@@ -92,9 +103,10 @@ class Shelf:
             raise WorkError(Reason.VERIFICATION_FAILED, message) from error
 
     def _pieces(self, rendition: Rendition, segment: Stored) -> Iterator[bytes]:
-        key, start = self.key(rendition, segment_name(segment.index)), 0
+        key, start = self.key(rendition, rendition.file(segment.index)), 0
         if self.seal is not None and rendition.track is not None:
-            yield self.seal.open(rendition.path, segment.index, self.store.read(self.bucket, key), rendition.track)
+            data = self.store.read(self.bucket, key)
+            yield self.seal.open(rendition.path, segment.index, data, rendition.track)
             return
         while start < segment.size:
             data = self.store.read(self.bucket, key, start, min(CHUNK, segment.size - start))
@@ -108,9 +120,10 @@ class Shelf:
         return self.seal.init(rendition.path, data, read_init(data)) if self.seal else data
 
     async def put_init(self, rendition: Rendition, data: bytes) -> None:
-        """Stores the init segment. Raises DamagedSegmentError."""
-        rendition.track = read_init(data)
-        await self.put(self.key(rendition, INIT), data)
+        """Stores the init segment; that of transport streams is kept here, to make them of. Raises DamagedSegmentError."""
+        if rendition.transport is None:
+            rendition.track = read_init(data)
+            await self.put(self.key(rendition, INIT), data)
         rendition.init = data
 
     async def listing(self, prefix: str = "") -> dict[str, ObjectInfo]:
@@ -154,17 +167,10 @@ async def take_stock(shelf: Shelf, renditions: Sequence[Rendition], found: dict[
         try:
             rendition.stored[index] = await shelf.read_segment(rendition, index, info)
         except DamagedSegmentError as error:
-            damaged.append(f"{rendition.path}/{segment_name(index)}: {error}")
+            damaged.append(f"{rendition.path}/{rendition.file(index)}: {error}")
 
     for rendition in renditions:
-        init = found.get(f"{rendition.path}/{INIT}")
-        if init is None:
-            continue  # segments are stored after it: what is there is not from here
-        rendition.init = await shelf.call(shelf.store.read, shelf.bucket, init.key)
-        try:
-            rendition.track = read_init(rendition.init)
-        except DamagedSegmentError as error:
-            damaged.append(f"{rendition.path}/{INIT}: {error}")
+        if rendition.transport is None and not await _initialized(shelf, rendition, found, damaged):
             continue
         prefix = f"{rendition.path}/"
         names = {path.removeprefix(prefix): info for path, info in found.items() if path.startswith(prefix)}
@@ -173,13 +179,28 @@ async def take_stock(shelf: Shelf, renditions: Sequence[Rendition], found: dict[
     return damaged
 
 
+async def _initialized(shelf: Shelf, rendition: Rendition, found: dict[str, ObjectInfo], damaged: list[str]) -> bool:
+    """Whether its init segment is there: segments are stored after it, without one they are not from here."""
+    init = found.get(f"{rendition.path}/{INIT}")
+    if init is None:
+        return False
+    rendition.init = await shelf.call(shelf.store.read, shelf.bucket, init.key)
+    try:
+        rendition.track = read_init(rendition.init)
+    except DamagedSegmentError as error:
+        damaged.append(f"{rendition.path}/{INIT}: {error}")
+        return False
+    return True
+
+
 def _sealed(seal: Seal, rendition: Rendition, index: int, path: Path) -> Path:
     """The stored form of a segment on scratch, in its place. Raises DamagedSegmentError."""
-    if rendition.track is None:
+    track = rendition.track or (read_init(rendition.init) if rendition.init else None)
+    if track is None:
         raise DamagedSegmentError("its init segment is not stored yet")
     with scratch_errors(path):
         whole = path.with_suffix(".sealed")
-        whole.write_bytes(seal.close(rendition.path, index, path.read_bytes(), rendition.track))
+        whole.write_bytes(seal.close(rendition.path, index, path.read_bytes(), track))
         return whole.replace(path)
 
 

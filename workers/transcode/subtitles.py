@@ -17,6 +17,7 @@ from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
+from workers.transcode.transport import ORIGIN
 
 RECORD: Final = "subtitles.json"
 CHARSETS: Final = (None, "CP1252")
@@ -134,7 +135,8 @@ class Subtitler:
     def _objects(self, cues: Sequence[webvtt.Cue]) -> Iterator[tuple[str, bytes]]:
         """Names and contents of a track's segments: plain for HLS, in MP4 for DASH."""
         line = self.title.plan.timeline
-        for index, text in enumerate(webvtt.segments(cues, line.borders)):
+        origin = ORIGIN if self.title.transport else 0
+        for index, text in enumerate(webvtt.segments(cues, line.borders, origin)):
             yield text_name(index), text.encode()
         if self.dash:
             yield INIT, wvtt.init(line.timescale)

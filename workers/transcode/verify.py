@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import VerificationSummary
-from workers.transcode.layout import MANIFEST, MASTER, segment_name
+from workers.transcode.layout import MANIFEST, MASTER
 from workers.transcode.package import Pointers
-from workers.transcode.rendition import Title
+from workers.transcode.rendition import Rendition, Stored, Title
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf
+from workers.transcode.transport import as_stored
 from workers.verify.collect import Collector
 from workers.verify.facts import Known, Package
 from workers.verify.readers import StoreReader
@@ -28,6 +29,14 @@ def reported(title: Title) -> dict[str, Any]:
     damage = {"damage": [one.figures() for one in title.plan.damage]} if title.plan.damage else {}
     cut = {"cut": title.plan.info.cut} if title.plan.info.cut else {}
     return {**quality, **damage, **cut}
+
+
+def _known(rendition: Rendition, one: Stored) -> Known:
+    """What was read back of a segment. Transport streams say their tracks themselves, and have a clock of their own."""
+    if rendition.transport is None or rendition.track is None:
+        return Known(one.size, one.etag, (one.fragment,))
+    track, part = as_stored(rendition.track, one.fragment)
+    return Known(one.size, one.etag, (part,), (track,))
 
 
 @dataclass(slots=True)
@@ -76,7 +85,7 @@ class Gate:
             texts[MANIFEST] = self.pointers.manifest.encode()
         reader = StoreReader(self.shelf.store, self.shelf.bucket, layout.prefix, listing, texts)
         known = {
-            f"{layout.relative}/{rendition.path}/{segment_name(one.index)}": Known(one.size, one.etag, (one.fragment,))
+            f"{layout.relative}/{rendition.path}/{rendition.file(one.index)}": _known(rendition, one)
             for rendition in self.title.renditions
             for one in rendition.segments
         }

@@ -14,8 +14,8 @@ _TIMING: Final = re.compile(r"^(-?[\d:]+[.]\d{3}) --> (-?[\d:]+[.]\d{3})[^\n]*$"
 _TEXT: Final = re.compile(r"</?[biu]>|&(?:amp|lt|gt|nbsp|lrm|rlm);|[&<>]")
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 HEADER: Final = "WEBVTT\n"
-MAPPED: Final = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
-"""Cue times count from the film's start, and so do the segments' (RFC 8216 section 3.5)."""
+MAPPED: Final = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{origin},LOCAL:00:00:00.000\n"
+"""Cue times count from the film's start, which has this time stamp in the segments (RFC 8216 section 3.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,11 @@ def whole(cues: Sequence[Cue]) -> str:
     return "\n".join([HEADER, *map(str, cues)])
 
 
-def segments(cues: Sequence[Cue], borders: Sequence[Fraction]) -> Iterator[str]:
-    """The segments between these times in seconds. A cue stands in each segment it is shown in, whole (RFC 8216 3.5)."""
+def segments(cues: Sequence[Cue], borders: Sequence[Fraction], origin: int = 0) -> Iterator[str]:
+    """The segments between these times in seconds. A cue stands in each segment it is shown in, whole (RFC 8216 3.5).
+
+    `origin` is the time stamp of the film's start, on the 90 kHz clock.
+    """
     coming = iter(cues)
     following = next(coming, None)
     shown: list[Cue] = []
@@ -65,7 +68,7 @@ def segments(cues: Sequence[Cue], borders: Sequence[Fraction]) -> Iterator[str]:
             shown.append(following)
             following = next(coming, None)
         shown = [cue for cue in shown if cue.end > begin * 1000]
-        yield "\n".join([MAPPED, *map(str, shown)])
+        yield "\n".join([MAPPED.format(origin=origin), *map(str, shown)])
 
 
 def stamp(milliseconds: int) -> str:

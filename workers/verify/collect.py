@@ -146,7 +146,7 @@ class Collector:
         first = next((segment for segment in stream.segments if segment.fragments or segment.text), None)
         tracks = next((segment.tracks for segment in stream.segments if segment.tracks), ())
         container = "unknown"
-        if stream.inits or (first and first.fragments and first.fragments[0].length):
+        if stream.inits:
             container = "fmp4"
         elif first is not None:
             container = "text" if first.text else "ts"
@@ -241,10 +241,9 @@ class Collector:
         if span is not None:
             parts = tuple(replace(part, first_end=part.first_end - span.start) for part in parts)
             if any(span.start > part.moof for part in parts):  # it begins behind the boxes: no picture by itself
-                return Segment(
-                    uri, None, None, span, _size(found, span), tracks, problem=f"no moof box at {span.start}"
-                )
-        return Segment(uri, None, None, span, _size(found, span), tracks, parts)
+                words = f"no picture begins at {span.start}"
+                return Segment(uri, None, None, span, _size(found, span), tracks or earlier.tracks, problem=words)
+        return Segment(uri, None, None, span, _size(found, span), tracks or earlier.tracks, parts)
 
     async def _read(self, uri: str, span: Range | None, tracks: tuple[Track, ...]) -> Segment:
         start = span.start if span else 0
@@ -266,8 +265,10 @@ class Collector:
                 return replace(segment, text=webvtt.parse(data))
             if head[:1] == b"\x47":
                 data = head if size <= len(head) else (await self.reader.read(segment.uri, start, size))[0]
-                found = await asyncio.to_thread(ts.parse, data)
-                return replace(segment, tracks=found.tracks, fragments=found.fragments, gaps=found.gaps)
+                tables = (await self.reader.read(segment.uri, 0, min(start, WINDOW)))[0] if start else b""
+                found = await asyncio.to_thread(ts.parse, data, tables)
+                told = replace(segment, tracks=found.tracks, gaps=found.gaps, counters=found.counters)
+                return replace(told, fragments=found.fragments)
         except DamagedSegmentError as error:
             return replace(segment, problem=str(error))
         if head[4:8] in {b"styp", b"moof", b"sidx"}:

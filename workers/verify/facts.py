@@ -60,6 +60,8 @@ class Segment:
     """Why its bytes cannot be read as what they should be; the object itself is there."""
     gaps: tuple[str, ...] = ()
     """Transport stream: where continuity counters jump."""
+    counters: tuple[tuple[int, int, int], ...] = ()
+    """Transport stream: the first and the last continuity counter of each PID, where it was read whole."""
     said_start: int | None = None
     """DASH: ticks at which it starts, by the manifest."""
     said_duration: int | None = None
@@ -252,6 +254,8 @@ class Known:
     size: int
     etag: str
     fragments: tuple[Fragment, ...]
+    tracks: tuple[Track, ...] = ()
+    """Of a segment that says them itself, without an init segment."""
 
 
 def peak(stream: Stream, target: Fraction) -> int | None:

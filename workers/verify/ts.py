@@ -28,36 +28,45 @@ class Transport:
     tracks: tuple[Track, ...]
     fragments: tuple[Fragment, ...]
     gaps: tuple[str, ...]
+    counters: tuple[tuple[int, int, int], ...] = ()
+    """First and last continuity counter of each PID that has some."""
 
 
 @dataclass(slots=True)
 class _Stream:
     kind: int
-    counter: int | None = None
+    begin: int = 0
+    """Byte its first packet begins at."""
+    end: int = 0
+    """Byte after the last packet of its first access unit."""
     pts: list[int] = field(default_factory=list)
     dts: list[int] = field(default_factory=list)
     first: bytearray = field(default_factory=bytearray)
     """The first access unit, or all of the sound."""
 
 
-def parse(data: bytes) -> Transport:
-    """A segment. Raises DamagedSegmentError."""
+def parse(data: bytes, tables: bytes = b"") -> Transport:
+    """A segment. `tables` has the packets of PAT and PMT of a range that is without. Raises DamagedSegmentError."""
     if len(data) < PACKET or len(data) % PACKET or data[0] != SYNC:
         raise DamagedSegmentError(
             f"{len(data)} bytes are no whole number of {PACKET}-byte packets that begin with 0x47"
         )
     try:
-        return _Demuxer().run(data)
+        return _Demuxer(tables).run(data)
     except IndexError as error:
         raise DamagedSegmentError("a packet or table breaks off") from error
 
 
 class _Demuxer:
-    def __init__(self) -> None:
+    def __init__(self, tables: bytes) -> None:
         self.program: int | None = None
         self.streams: dict[int, _Stream] = {}
         self.gaps: list[str] = []
-        self.counters: dict[int, int] = {}
+        self.counters: dict[int, tuple[int, int]] = {}
+        for at in range(0, len(tables) - PACKET + 1, PACKET):
+            self._packet(tables, at)
+        self.gaps, self.counters = [], {}
+        self.streams = {pid: _Stream(stream.kind) for pid, stream in self.streams.items()}
 
     def run(self, data: bytes) -> Transport:
         for at in range(0, len(data), PACKET):
@@ -69,7 +78,8 @@ class _Demuxer:
         made = [found for pid, stream in self.streams.items() if stream.pts for found in [_made(pid, stream)]]
         if not made:
             raise DamagedSegmentError("no packet with a time stamp")
-        return Transport(tuple(track for track, _ in made), tuple(part for _, part in made), tuple(self.gaps))
+        counters = tuple((pid, first, last) for pid, (first, last) in sorted(self.counters.items()))
+        return Transport(tuple(track for track, _ in made), tuple(part for _, part in made), tuple(self.gaps), counters)
 
     def _packet(self, data: bytes, at: int) -> None:
         start, pid = bool(data[at + 1] & 0x40), (data[at + 1] & 0x1F) << 8 | data[at + 2]
@@ -87,14 +97,14 @@ class _Demuxer:
         elif pid == self.program and start:
             self._pmt(payload)
         elif pid in self.streams:
-            _take(self.streams[pid], payload, start=start)
+            _take(self.streams[pid], payload, at, start=start)
 
     def _count(self, pid: int, counter: int, at: int, *, jump: bool) -> None:
         """continuity_counter (section 2.4.3.3): one more each time; the same again is a repeated packet."""
-        last = self.counters.get(pid)
+        first, last = self.counters.get(pid, (counter, None))
         if last is not None and not jump and counter not in {last, last + 1 & 0xF} and len(self.gaps) < GAPS:
             self.gaps.append(f"the continuity counter of PID {pid} goes from {last} to {counter} at byte {at}")
-        self.counters[pid] = counter
+        self.counters[pid] = first, counter
 
     def _pat(self, payload: bytes) -> None:
         section = payload[1 + payload[0] :]
@@ -115,8 +125,9 @@ class _Demuxer:
             at += 5 + ((section[at + 3] & 0xF) << 8 | section[at + 4])
 
 
-def _take(stream: _Stream, payload: bytes, *, start: bool) -> None:
+def _take(stream: _Stream, payload: bytes, at: int, *, start: bool) -> None:
     if start:
+        stream.begin = stream.begin if stream.pts else at
         if payload[:3] != b"\0\0\1":
             raise DamagedSegmentError("a PES packet does not begin with its start code")
         flags = payload[7] >> 6
@@ -125,6 +136,8 @@ def _take(stream: _Stream, payload: bytes, *, start: bool) -> None:
             stream.pts.append(pts)
             stream.dts.append(_stamp(payload, 14) if flags & 1 else pts)
         payload = payload[9 + payload[8] :]
+    if len(stream.pts) == 1:
+        stream.end = at + PACKET
     if stream.kind in AUDIO_TYPES or len(stream.pts) == 1:
         stream.first += payload
 
@@ -137,14 +150,15 @@ def _stamp(data: bytes, at: int) -> int:
 
 
 def _made(pid: int, stream: _Stream) -> tuple[Track, Fragment]:
-    begin = stream.dts[0]
+    begin, ends, at = stream.dts[0], stream.end, stream.begin
     if stream.kind in AUDIO_TYPES:
         frames, rate, channels, kind = _adts(stream)
         codec = f"mp4a.40.{kind}" if stream.kind == 0x0F else AUDIO_TYPES[stream.kind]
         track = Track(CLOCK, codec, channels=channels, sample_rate=rate, id=pid, kind="audio")
         last = max((pts - begin) % WRAP for pts in stream.pts)
         lasts = round(frames * 1024 * CLOCK / rate) if rate else last
-        return track, Fragment(begin, frames or len(stream.pts), lasts, 0, 0, key=True, track=pid)
+        count = frames or len(stream.pts)
+        return track, Fragment(begin, count, lasts, 0, 0, key=True, track=pid, first_end=ends, moof=at)
     shown = sorted((pts - begin) % WRAP for pts in stream.pts)
     span, count = shown[-1] - shown[0], len(shown)
     lasts = span + (span // (count - 1) if count > 1 else 0)
@@ -154,7 +168,8 @@ def _made(pid: int, stream: _Stream) -> tuple[Track, Fragment]:
         codec, size = f"avc1.{sps[1]:02x}{sps[2]:02x}{sps[3]:02x}", avc_size(sps)
     key = 5 in units if stream.kind == 0x1B else bool({19, 20} & {unit for unit, _ in _units(bytes(stream.first), 1)})
     track = Track(CLOCK, codec, *size, id=pid, kind="video")
-    return track, Fragment(begin, count, lasts, (stream.pts[0] - begin) % WRAP, 0, key, track=pid)
+    offset = (stream.pts[0] - begin) % WRAP
+    return track, Fragment(begin, count, lasts, offset, 0, key, track=pid, first_end=ends, moof=at)
 
 
 def _units(data: bytes, shift: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import Final
 
 _TIME: Final = r"(?:([0-9]{2,4}):)?([0-5][0-9]):([0-5][0-9])\.([0-9]{3})"
+CLOCK: Final = 90_000
+"""Ticks of MPEGTS a second."""
 _CUE: Final = re.compile(rf"^{_TIME}[ \t]+-->[ \t]+{_TIME}(?:[ \t].*)?$")
 _MAP: Final = re.compile(
     r"X-TIMESTAMP-MAP=(?:LOCAL:([0-9:.]+),MPEGTS:([0-9]{1,12})|MPEGTS:([0-9]{1,12}),LOCAL:([0-9:.]+))"
@@ -30,6 +32,8 @@ class Text:
     """Whether X-TIMESTAMP-MAP says where its zero is."""
     problem: tuple[int, str] | None = None
     """Line and words of the first thing that is wrong."""
+    origin: Fraction = Fraction(0)
+    """Seconds of the media's clock at which its time 0 is, by X-TIMESTAMP-MAP."""
 
 
 def parse(data: bytes) -> Text:
@@ -41,7 +45,7 @@ def parse(data: bytes) -> Text:
     if not re.match(r"WEBVTT(?:$|[ \t])", lines[0]):
         return Text((), mapped=False, problem=(1, "it does not begin with WEBVTT"))
     header = lines.index("", 1) if "" in lines[1:] else len(lines)
-    mapped = any(_MAP.fullmatch(line.strip()) for line in lines[1:header])
+    mapped = next((found for line in lines[1:header] if (found := _MAP.fullmatch(line.strip()))), None)
     cues: list[Cue] = []
     problem = None
     for number, line in enumerate(lines, 1):
@@ -52,7 +56,15 @@ def parse(data: bytes) -> Text:
             problem = problem or (number, cue)
         else:
             cues.append(cue)
-    return Text(tuple(cues), mapped, problem)
+    return Text(tuple(cues), mapped is not None, problem, _origin(mapped))
+
+
+def _origin(mapped: "re.Match[str] | None") -> Fraction:
+    if mapped is None:
+        return Fraction(0)
+    local, ticks = mapped[1] or mapped[4], mapped[2] or mapped[3]
+    found = re.fullmatch(_TIME, local)
+    return Fraction(int(ticks), CLOCK) - (_seconds(found.groups()) if found else 0)
 
 
 def _cue(number: int, line: str) -> Cue | str:

@@ -120,22 +120,24 @@ class Reuse:
         """Copies what is missing of a rendition; the init segment first, as an encode stores it."""
         mine, theirs = own.of(one), other.of(one)
         missing = {name: info for name, info in theirs.items() if name != INIT and name not in mine}
-        if not missing or INIT not in theirs or (one.audio and not self._whole(one, theirs)):
+        if not missing or (one.audio and not self._whole(one, theirs)):
             return
+        if INIT not in theirs and not one.transport:
+            return  # transport streams have none: each segment plays by itself
         if INIT in mine and await self._bytes(mine[INIT]) != await self._bytes(theirs[INIT]):
             return  # of another encode: it plays with its own segments only
         if one.audio and not await adopt(self.title.plan, one.audio, self.shelf, self._shelf_of(other)):
             return
         if one.audio:  # packets of two runs do not join: all are of that version
             missing = {name: info for name, info in theirs.items() if name != INIT}
-        if INIT not in mine:
+        if INIT in theirs and INIT not in mine:
             await self._copy(one, INIT, theirs[INIT], own)
         self.versions += [other.name] if other.name not in self.versions else []
         await together(*(self._segment(one, name, info, own) for name, info in missing.items()))
 
     def _whole(self, one: Rendition, theirs: Mapping[str, ObjectInfo]) -> bool:
         track, seconds = one.audio, self.title.plan.timeline.segment_duration
-        return track is not None and len(theirs) == track.segments(seconds) + 1
+        return track is not None and len(theirs) == track.segments(seconds) + (0 if one.transport else 1)
 
     async def _segment(self, one: Rendition, name: str, info: ObjectInfo, own: Other) -> None:
         await self._copy(one, name, info, own)

@@ -37,7 +37,8 @@ class Part:
         index = self.context.index
         if index is None:
             raise WorkError(Reason.INVALID_ORDER, "The order is for one pod of an indexed Job: give --index.")
-        share, title = self.script.share(index), title_of(self.script.plan, self.shelf.seal)
+        transport = self.order.spec.packaging.segment_format == "ts"
+        share, title = self.script.share(index), title_of(self.script.plan, self.shelf.seal, transport=transport)
         part = RangeReport(index=index, ranges=self.script.ranges, before=self.script.before)
         self.context.report(phase="Encoding", part=part, plan=self.script.plan.summary())
         await take_stock(self.shelf, title.renditions, mine(share, title, await self.shelf.listing()))

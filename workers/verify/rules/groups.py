@@ -1,10 +1,11 @@
 """Rules of renditions beside the video: groups, subtitles, I-frame playlists, images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Final
 
-from workers.verify.facts import Package, Stream
+from workers.verify.facts import Package, Segment, Stream
+from workers.verify.fragment import Fragment
 from workers.verify.playlist import Attributes, Playlist, Tag, integer
 from workers.verify.rule import SPEC, Finding, Rule, Severity, rule
 from workers.verify.rules.media import MILLISECOND, place
@@ -135,14 +136,23 @@ def subtitles_mapped(package: Package) -> Iterator[Finding]:
 
 @rule("subtitles-in-place", "RFC 8216 3.5", "Each cue is in the segments whose time it falls into.")
 def subtitles_in_place(package: Package) -> Iterator[Finding]:
-    """A cue that is over before its segment begins, or begins after it ends, counted from the first segment's start."""
+    """A cue that is over before its segment begins, or begins after it ends, counted from the first segment's start.
+
+    Beside transport streams by X-TIMESTAMP-MAP, from the first picture's time stamp on.
+    """
+    streams = [stream for stream in package.kinds("video", "audio") if stream.container == "ts"]
+    begin = next((shown for stream in streams if (shown := stream.first_shown()) is not None), None)
     for stream in package.media:
         at = Fraction(0)
         for segment in stream.segments:
             ends = at + (segment.said or 0)
+            late = Fraction(0)
+            if segment.text and segment.text.mapped and begin is not None:
+                late = segment.text.origin - begin
             for cue in segment.text.cues if segment.text else ():
-                if cue.end <= at - MILLISECOND or cue.start >= ends + MILLISECOND:
-                    words = f"the cue at {float(cue.start):.3f} s is in the segment of {float(at):.3f} to {float(ends):.3f} s"
+                if cue.end + late <= at - MILLISECOND or cue.start + late >= ends + MILLISECOND:
+                    first = float(cue.start + late)
+                    words = f"the cue at {first:.3f} s is in the segment of {float(at):.3f} to {float(ends):.3f} s"
                     yield Finding(segment.uri, cue.line, words)
             at = ends
 
@@ -198,7 +208,8 @@ def _i_frames(package: Package) -> Iterator[tuple[Playlist, Tag, Stream]]:
 @rule("i-frames-true", "RFC 8216 4.3.3.6", "Each entry of an I-frame playlist is the bytes of one key picture, whole.")
 def i_frames_true(package: Package) -> Iterator[Finding]:
     """A range that does not begin with a key picture or ends within it."""
-    told = {s.uri for stream in package.kinds("video") for s, part in stream.parts() if not part.key}
+    whole = {s.uri: part for stream in package.kinds("video") for s, part in stream.parts()}
+    told = {uri for uri, part in whole.items() if not part.key}
     for stream in package.media:
         if stream.kind != "i-frames" or stream.protected:
             continue
@@ -210,9 +221,17 @@ def i_frames_true(package: Package) -> Iterator[Finding]:
             for part in segment.fragments[:1]:
                 if not part.key and segment.uri not in told:
                     yield Finding(*where, f"the range of {segment.uri} does not begin with a key picture")
-                elif segment.size is not None and part.first_end > segment.size:
-                    words = f"the range of {segment.uri} has {segment.size} bytes, its picture ends at {part.first_end}"
-                    yield Finding(*where, words)
+                elif segment.size is not None and _ends(stream, segment, part, whole) > segment.size:
+                    words = f"the range of {segment.uri} has {segment.size} bytes, its picture ends at"
+                    yield Finding(*where, f"{words} {_ends(stream, segment, part, whole)}")
+
+
+def _ends(stream: Stream, segment: Segment, part: Fragment, whole: Mapping[str, Fragment]) -> int:
+    """Byte of a range after its picture. That a transport stream breaks off is seen in the whole segment only."""
+    known = whole.get(segment.uri)
+    if stream.container != "ts" or known is None or segment.range is None or segment.range.start > known.moof:
+        return part.first_end
+    return known.first_end - segment.range.start
 
 
 @rule("i-frames-full-length", "RFC 8216 4.3.3.6", "The durations of an I-frame playlist add up to the video's.")

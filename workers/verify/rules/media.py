@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 from workers.verify.facts import LONGEST_PACKET, Package, Segment, Stream
@@ -14,6 +15,8 @@ OVER_TARGET: Final = Fraction(1, 2)
 """Seconds a segment may last longer than the target duration."""
 BLOCK: Final = 16
 """Bytes of a block of AES."""
+COUNTERS: Final = 16
+"""Values of a continuity counter (ISO/IEC 13818-1 section 2.4.3.3)."""
 CMAF_ONLY: Final = frozenset({"hvc1", "hev1", "av01", "vp09"})
 
 
@@ -194,6 +197,27 @@ def continuity_counters(package: Package) -> Iterator[Finding]:
                 yield Finding(*place(stream, segment), f"{segment.uri}: {gap}")
 
 
+@rule(
+    "counters-continue",
+    "RFC 8216 3",
+    "Continuity counters of a transport stream go on from each segment to the next, where no EXT-X-DISCONTINUITY stands.",
+)
+def counters_continue(package: Package) -> Iterator[Finding]:
+    """A segment whose first packets players take for damaged: packets seem to be missing before them."""
+    for stream in package.media:
+        told = {finding.line for finding in timeline_continuous.check(package) if finding.where == stream.name}
+        for before, segment in pairwise(stream.segments if stream.kind in {"video", "audio"} else ()):
+            last = {pid: counter for pid, _, counter in before.counters}
+            jumps = [
+                f"the continuity counter of PID {pid} goes from {last[pid]} to {first}"
+                for pid, first, _ in segment.counters
+                if pid in last and first not in {last[pid], (last[pid] + 1) % COUNTERS}
+            ]
+            # Where a segment is missing between the two, that is what is told.
+            if jumps and not segment.discontinuity and segment.line not in told:
+                yield Finding(*place(stream, segment), f"{segment.uri}: {jumps[0]}")
+
+
 @rule("presentation-continuous", f"{SPEC} 7.1", "The first picture of each segment is shown when the segment starts.")
 def presentation_continuous(package: Package) -> Iterator[Finding]:
     """A segment whose first picture is shown later or earlier after its start than that of the first segment."""
@@ -328,6 +352,7 @@ MEDIA: Final[tuple[Rule, ...]] = (
     starts_with_key,
     timeline_continuous,
     continuity_counters,
+    counters_continue,
     presentation_continuous,
     start_together,
     rungs_aligned,
