@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from narwhal_operator.contract.outcome import Reason
 from tests.integration.transcode.studio import X264, Studio, args, ffmpeg, picture, tone
@@ -19,7 +20,7 @@ ENTRIES = ("master.m3u8", "manifest.mpd")
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,800\nOne\n\n2\n00:00:02,100 --> 00:00:02,900\nTwo\n"
 
 
-def make(base: Path) -> Path:
+def make(base: Path, **packaging: Any) -> Path:
     """Two rungs, sound, subtitles, I-frame playlists, HLS and DASH: 3.2 s in segments of 1 s."""
     studio = Studio(base)
     text = base / "text.srt"
@@ -27,7 +28,7 @@ def make(base: Path) -> Path:
     sources = args(picture(), tone(), "-i", text)
     ffmpeg(*sources, "-map", "0", "-map", "1", "-map", "2", *X264, "-c:a", "aac", "-c:s", "srt", studio.input("in.mkv"))
     spec = {
-        "packaging": {"segmentDuration": "1s", "manifests": ["HLS", "DASH"]},
+        "packaging": {"segmentDuration": "1s", "manifests": ["HLS", "DASH"], **packaging},
         "subtitles": {"mode": "WebVTT"},
         "thumbnails": {"interval": "1s"},
     }
