@@ -75,6 +75,14 @@ def test_a_job_that_looks_the_same_is_no_news() -> None:
     assert list(hints.job(child("Job", DLJ), deleted=True)) == [DLJ]
 
 
+def test_a_part_that_is_made_is_news() -> None:
+    """Reports are shown beside what the last pass saw: how many parts are made must be seen when it changes."""
+    hints, spec = Hints(), {"completionMode": "Indexed"}
+    list(hints.job(child("Job", DLJ, spec=spec)))
+    assert list(hints.job(child("Job", DLJ, spec=spec, status={"succeeded": 1}))) == [DLJ]
+    assert list(hints.job(child("Job", DLJ, spec=spec, status={"succeeded": 1, "active": 2}))) == []
+
+
 def test_a_pod_is_news_when_it_runs_ends_or_is_stuck() -> None:
     """Its readiness and its conditions are not."""
     hints = Hints()

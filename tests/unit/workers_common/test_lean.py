@@ -1,4 +1,4 @@
-"""What a worker loads: nothing of the S3 client's administration."""
+"""What a worker loads: nothing of the S3 client's administration, and no library that it can start without."""
 
 import subprocess
 import sys
@@ -19,3 +19,10 @@ def test_a_client_that_is_loaded_already_is_left_as_it_is() -> None:
     """A program that imports minio first has all of it."""
     code = "import minio, workers.common.store; from minio.crypto import encrypt; print(len(encrypt(b'x', 'y')) > 1)"
     assert run(code) == "True"
+
+
+def test_a_transcode_starts_without_an_http_client_and_a_logging_library() -> None:
+    """FFmpeg waits for every module that is loaded before it."""
+    code = "import sys, workers.common.worker, workers.transcode.run, workers.common.s3; print(sorted({names} & sys.modules.keys()))"
+    names = {"aiohttp", "structlog", "rich", "prometheus_client", "kubernetes"}
+    assert run(code.format(names=names)) == "[]"
