@@ -19,6 +19,7 @@ from workers.transcode.iframes import iframe_playlist
 from workers.transcode.layout import IFRAMES, MEDIA, Layout
 from workers.transcode.package import PLAIN, RANGES, Pointers, media_playlist, subtitle_playlist
 from workers.transcode.package import VERSION as HLS_VERSION
+from workers.transcode.parallel.fence import about, claim
 from workers.transcode.plan import TRACKS, bounded
 from workers.transcode.quality import unmeasured
 from workers.transcode.rendition import Title
@@ -27,26 +28,15 @@ from workers.transcode.tasks import together
 from workers.transcode.versions import ORDER, Rack, Record, Version, expired, owner_of, pending
 
 
-async def claim(shelf: Shelf, head: OrderHead) -> None:
-    """Says whose this version is, before anything else is in it: a sweep goes by it."""
-    await shelf.put(shelf.layout.order, _about(head))
-
-
-def _about(head: OrderHead) -> bytes:
-    about = {"uid": head.uid, "work": head.work_digest, "namespace": head.namespace, "name": head.name}
-    about |= {"attempt": str(head.attempt)}
-    return json.dumps(about).encode()
-
-
 async def take_over(shelf: Shelf, head: OrderHead, found: Record) -> Record:
     """Makes a published version this resource's, where another one made it: who asked for it last, it goes with.
 
     Killed between the two writes, the version is not whole by its record: the next run verifies and records it anew.
     """
-    about = await shelf.read(ORDER) or b""
-    if owner_of(about) == head.uid:
+    before = await shelf.read(ORDER) or b""
+    if owner_of(before) == head.uid:
         return found
-    result = found.result.model_copy(update={"bytes": found.result.bytes - len(about) + len(_about(head))})
+    result = found.result.model_copy(update={"bytes": found.result.bytes - len(before) + len(about(head))})
     record = found.model_copy(update={"result": result})
     await claim(shelf, head)
     await shelf.put(shelf.layout.outcome, json.dumps(record.wire()).encode())

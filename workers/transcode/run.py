@@ -2,12 +2,13 @@
 
 import asyncio
 import hashlib
+import importlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.naming import digest_of
@@ -17,20 +18,7 @@ from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgres
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import (
-    command,
-    dash,
-    estimate,
-    evidence,
-    ladder,
-    package,
-    probe,
-    publish,
-    quality,
-    runner,
-    transport,
-    watermark,
-)
+from workers.transcode import command, evidence, ladder, probe, runner, transport
 from workers.transcode.asides import Asides
 from workers.transcode.counters import BYTES, READ, REUSED, REUSED_BYTES, SEGMENTS
 from workers.transcode.cpus import available, threads
@@ -39,25 +27,25 @@ from workers.transcode.delta.identity import Film, film, sealed_by
 from workers.transcode.delta.reuse import Reuse
 from workers.transcode.encode import Encoder, Place
 from workers.transcode.layout import Layout
-from workers.transcode.parallel import script
-from workers.transcode.parallel.fence import Fence
-from workers.transcode.parallel.part import Part
-from workers.transcode.parallel.remote import reach
+from workers.transcode.parallel.fence import Fence, claim
 from workers.transcode.parallel.share import divide, progress_of
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
-from workers.transcode.survey import survey
 from workers.transcode.tasks import stop, together
-from workers.transcode.verify import Gate
-from workers.transcode.versions import Record
+
+# What only some orders need, and what is needed once FFmpeg runs, is imported where it is needed: it begins that much earlier.
+if TYPE_CHECKING:
+    from workers.transcode.versions import Record
 
 SEALING: Final = 2
 """Number of the way IVs are derived: part of the name of an encrypted version."""
 STAGES: Final = frozenset({"Range", "Finish"})
 """Tasks that follow a Plan: what it found is in the store."""
+LOADING_SECONDS: Final = 1.0
+"""After the encode's beginning, when FFmpeg runs."""
 SHA256: Final = "narwhal-sha256"
 """Metadata of an object that a DownloadJob made."""
 
@@ -66,6 +54,8 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     """Carries out one order. Raises WorkError; cancelled, it leaves in the store what makes a resume possible."""
     if order.head.task == "Sweep":
         store = await _open(order, context)
+        from workers.transcode import publish
+
         if order.remove_output:
             count = await asyncio.to_thread(publish.remove, store, order)
             return Result(message=f"Removed {count} objects: all that this TranscodingJob has made.")
@@ -108,6 +98,8 @@ class Transcode:
         """From the input to the outcome."""
         source, info = await self._find_input()
         if self.order.spec.watermark:
+            from workers.transcode import watermark
+
             self.image = await watermark.find(source, self.order.spec.watermark)
         engine = await self.asking
         shelf = await self._shelf(info, engine)
@@ -115,6 +107,8 @@ class Transcode:
             return await self._go_on(source, info, shelf, engine)
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
+            from workers.transcode import publish
+
             done = await publish.take_over(shelf, self.order.head, done)
             result = await publish.tidy(shelf, self.order, done.result)
             return Result("All was done by an earlier run.", plan=done.plan, result=result)
@@ -148,6 +142,10 @@ class Transcode:
 
     async def _go_on(self, source: ObjectStore, info: ObjectInfo, shelf: Shelf, engine: str) -> Result:
         """A stage after Plan: one part, or the end."""
+        from workers.transcode.parallel import script
+        from workers.transcode.parallel.part import Part
+        from workers.transcode.parallel.remote import reach
+
         found, place = await script.read(shelf, self.order.head), self._place
         found = found.model_copy(update={"plan": await self._marked(found.plan)})  # on this pod's scratch
         count = partial(self.context.metrics.add, READ)
@@ -159,24 +157,33 @@ class Transcode:
             title = await self._stock(title_of(found.plan, shelf.seal, transport=self._transport), shelf)
             return await self._make(title, given, shelf, engine)
 
-    async def _finished(self, shelf: Shelf) -> Record | None:
+    async def _finished(self, shelf: Shelf) -> "Record | None":
+        if await shelf.call(shelf.store.head, shelf.bucket, shelf.layout.outcome) is None:
+            return None
+        from workers.transcode import publish
+
         return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
 
     async def _work(self, given: probe.InputFile, shelf: Shelf, engine: str) -> Result:
         self.context.report(phase="Probing")
-        await quality.require(self.order.spec.quality)
         spec = self.order.spec
+        if spec.quality:
+            from workers.transcode import quality
+
+            await quality.require(spec.quality)
         plan = ladder.plan(await probe.examine(given, tolerant=spec.on_damage == "Tolerate"), spec)
         if self._transport:
             transport.require(given.name, plan.timeline.duration)
         if plan.tolerant:
+            from workers.transcode.survey import survey
+
             plan = await survey(plan, given, threads(self.order.cpus))
         plan = await self._marked(plan)
         self.context.report(plan=plan.summary())
         log("info", "planned", frames=plan.timeline.frames, rungs=[rung.name for rung in plan.rungs], notes=plan.notes)
         if self.order.spec.mode == "Plan":
             return await self._tell_plan(plan, given)
-        await publish.claim(shelf, self.order.head)
+        await claim(shelf, self.order.head)
         title = title_of(plan, shelf.seal, transport=self._transport)
         title = await self._stock(await self._taken(title, shelf), shelf)
         parts = self._divide(title)
@@ -189,6 +196,8 @@ class Transcode:
         wish = self.order.spec.watermark
         if wish is None or plan.video is None:
             return plan
+        from workers.transcode import watermark
+
         source = self.context.open_store(self.order.input.store)
         return await watermark.prepare(plan, plan.video, wish, source, self.context.scratch)
 
@@ -200,6 +209,8 @@ class Transcode:
         self, title: Title, parts: Sequence[tuple[command.Range, ...]], given: probe.InputFile, shelf: Shelf
     ) -> Result:
         """Leaves the plan in the store for the pods of the next stages."""
+        from workers.transcode.parallel import script
+
         attempt, before = self.order.head.attempt, progress_of(title)
         found = script.Script(attempt=attempt, plan=title.plan, seen=given.seen, parts=tuple(parts), before=before)
         await script.write(shelf, found)
@@ -233,6 +244,8 @@ class Transcode:
 
     async def _tell_plan(self, plan: Plan, given: probe.InputFile) -> Result:
         """What would run, and what that is likely to take."""
+        from workers.transcode import estimate
+
         self.context.report(phase="Estimating")
         cpus, whole = threads(self.order.cpus), command.Range(0, plan.timeline.segments)
         argv = command.encode_title(plan, whole, command.Job(command.Source(given.name), "scratch", 3, cpus))
@@ -308,26 +321,17 @@ class Transcode:
         asides = Asides(title, given, shelf, place.scratch, self.order.spec)
         async with Sampler(shelf, place.scratch, title, given, self.order.spec.verify) as sampler:
             encoder = Encoder(title, given, shelf, place, self._tell, stored)
-            await together(encoder.run(), asides.run())
+            loading = asyncio.get_running_loop().call_later(LOADING_SECONDS, _load)
+            try:
+                await together(encoder.run(), asides.run())
+            finally:
+                loading.cancel()
             probe.check_unchanged(given)
-            self.context.report(phase="Verifying")
-            await script.remove(shelf)
-            await publish.write_playlists(shelf, title)
-            pointers = self._pointers(title, shelf.layout)
-            if self.order.spec.quality and title.videos:
-                await quality.measure(title, self.order.spec.quality, given, shelf, place)
-            summary = await Gate(shelf, title, pointers, sampler).run()
-        self.context.report(phase="Publishing")
-        await Fence(shelf, self.order.head).check()
-        await publish.publish(shelf, pointers)
-        plan = publish.measured(title, self.order.spec.quality)
-        result = await publish.record(shelf, plan, pointers, engine, summary)
-        result = await publish.tidy(shelf, self.order, result)
-        done = self.context.current.transcode
-        self.context.report(plan=plan, transcode=done.model_copy(update={"percent": 100}) if done else None)
-        faults = "; ".join(title.plan.faults)
-        message = f"Published {result.master_url}{f' with damage: {faults}' if faults else ''}."
-        return Result(clip(message, 1024), plan=plan, result=result)
+            from workers.transcode.ending import Ending
+
+            ending = Ending(self.order, self.context, shelf, title)
+            pointers, summary = await ending.verify(sampler, given, place)
+        return await ending.publish(pointers, summary, engine)
 
     @property
     def _place(self) -> Place:
@@ -337,16 +341,13 @@ class Transcode:
     def _transport(self) -> bool:
         return self.order.spec.packaging.segment_format == "ts"
 
-    @property
-    def _dash(self) -> bool:
-        return "DASH" in self.order.spec.packaging.manifests
-
-    def _pointers(self, title: Title, layout: Layout) -> package.Pointers:
-        manifest = dash.manifest(layout.relative, title) if self._dash else None
-        return package.Pointers(package.master_playlist(layout.relative, title), manifest)
-
     def _tell(self, progress: TranscodeProgress) -> None:
         self.context.report(transcode=progress)
+
+
+def _load() -> None:
+    """Imports what the end needs, beside the encode; where that fails, so does the import there, and says why."""
+    asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "workers.transcode.ending")
 
 
 def _all_done(segments: int) -> TranscodeProgress:

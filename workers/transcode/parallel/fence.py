@@ -16,6 +16,17 @@ SECONDS: Final = 5.0
 """Between two looks: so long may two attempts write at once, each what plays as well."""
 
 
+async def claim(shelf: Shelf, head: OrderHead) -> None:
+    """Says whose this version is, before anything else is in it: a sweep goes by it."""
+    await shelf.put(shelf.layout.order, about(head))
+
+
+def about(head: OrderHead) -> bytes:
+    """What a version says of whose it is."""
+    found = {"uid": head.uid, "work": head.work_digest, "namespace": head.namespace, "name": head.name}
+    return json.dumps({**found, "attempt": str(head.attempt)}).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """The claim on a version, by which a pod knows that it is not the last any more."""
