@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,16 @@ class S3Server:
     endpoint: str
     client: Minio
     secrets: Path
+    process: int
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Away in the worst way: connections are taken, and nobody answers."""
+        os.kill(self.process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process, signal.SIGCONT)
 
     def bucket(self, name: str) -> str:
         """A bucket of that name; it may exist already."""
@@ -109,7 +120,7 @@ def seaweed(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
             return True
 
         until(ready, START_SECONDS, "weed answers S3")
-        yield S3Server(f"http://{endpoint}", client, directory / "secrets")
+        yield S3Server(f"http://{endpoint}", client, directory / "secrets", process.pid)
 
 
 def _impatient() -> urllib3.PoolManager:

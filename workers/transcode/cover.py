@@ -17,7 +17,7 @@ async def store_cover(title: Title, given: InputFile, shelf: Shelf, scratch: Pat
         return
     target = scratch / POSTER
     target.unlink(missing_ok=True)
-    ended = await runner.run(lambda fd: command.cover(given.source, stream, str(target), fd), fds=[given.fd])
+    ended = await runner.ask(lambda fd: command.cover(given.source, stream, str(target), fd), fds=[given.fd])
     if ended.code != 0 or not target.exists():
         title.extras.notes.append("the cover picture does not decode: there is no poster")
         return

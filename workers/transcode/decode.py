@@ -57,7 +57,7 @@ async def _together(pieces: Sequence[Piece], scratch: Path) -> list[Sample]:
             command.View(command.Source(str(piece.path)), piece.stream, str(target), piece.rate)
             for piece, target in zip(pieces, targets, strict=True)
         ]
-        ended = await runner.run(lambda fd: command.look(views, fd))
+        ended = await runner.ask(lambda fd: command.look(views, fd))
         if ended.code != 0:
             words = ended.tail[-WORDS:].strip() or f"exit code {ended.code}"
             return [replace(piece.sample, error=words) for piece in pieces]
@@ -97,7 +97,7 @@ async def source_is(
         target = Path(directory) / "source"
         start, seconds = max(Fraction(0), span[0] + MARGIN), span[1] - 2 * MARGIN
         view = command.View(source, str(stream), str(target), rate, start=start, seconds=seconds)
-        ended = await runner.run(lambda progress: command.look([view], progress), fds=[fd])
+        ended = await runner.ask(lambda progress: command.look([view], progress), fds=[fd])
         if ended.code != 0 or not target.exists() or not target.stat().st_size:
             return None
         seen = await asyncio.to_thread(_seen, Sample("", "", None), target, rate)

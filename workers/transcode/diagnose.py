@@ -1,7 +1,6 @@
 """Why FFmpeg failed, by facts: its exit, the scratch volume, and whether the input decodes without an encoder."""
 
 import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,15 +27,13 @@ async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int],
     if _room(scratch) < FULL_BYTES:
         message = f"The scratch volume {scratch} has no room left; give the pods more ephemeral storage."
         return WorkError(Reason.SCRATCH_FULL, message, evidence=evidence)
-    if ended.killed_by == signal.SIGKILL and ended.oom_kills != 0:
-        sure = "" if ended.oom_kills else ", most likely"
-        message = f"FFmpeg was killed{sure} for want of memory; raise spec.template.resources.limits.memory."
-        return WorkError(Reason.OUT_OF_MEMORY, message, evidence=evidence)
+    if error := runner.starved(ended):
+        return error
     if streams and given.trouble is not None:
         return given.trouble
     for stream in streams:
         argv, reached = partial(_decode, given, stream), Reached()
-        check = await runner.run(argv, fds=[given.fd], on_output=lines(reached.line))
+        check = await runner.ask(argv, fds=[given.fd], on_output=lines(reached.line))
         if check.code > 0:
             return _damaged(check, given, f"in stream {stream}, {reached.words()}")
     how = f"signal {ended.killed_by}" if ended.killed_by else f"exit code {ended.code}"

@@ -47,7 +47,7 @@ async def estimate(plan: Plan, given: InputFile, scratch: Path, threads: int) ->
         for one in plan.rungs or plan.audio:
             (Path(folder) / one.name).mkdir()
         began = time.monotonic()
-        ended = await runner.run(
+        ended = await runner.ask(
             lambda fd: command.encode_title(plan, part, command.Job(given.source, folder, fd, threads)),
             fds=[given.fd],
             bounds=runner.Bounds(wall_seconds=LONGEST_SECONDS),

@@ -81,7 +81,7 @@ async def _pass(
         return command.measure_audio(plan, tracks, command.Job(given.source, "", fd, 1), gains)
 
     log("info", "measuring", argv=list(argv(-1)))
-    ended = await runner.run(argv, fds=[given.fd], bounds=runner.Bounds(tail_bytes=TAIL))
+    ended = await runner.ask(argv, fds=[given.fd], bounds=runner.Bounds(tail_bytes=TAIL))
     if ended.code != 0:
         raise await failure(ended, given, sorted({track.index for track in tracks}), scratch)
     found = read(ended.tail)

@@ -138,7 +138,7 @@ async def _mastering(given: InputFile, stream: int) -> Mastering | None:
     def take(data: bytes) -> None:
         text.extend(data[: limits.PROBE_OUTPUT - len(text)])
 
-    await runner.run(lambda _: command.first_frame(given.source, stream), fds=[given.fd], bounds=BOUNDS, on_output=take)
+    await runner.ask(lambda _: command.first_frame(given.source, stream), fds=[given.fd], bounds=BOUNDS, on_output=take)
     try:
         frames = json.loads(bytes(text)).get("frames", [])
         return mastering(frames[0]) if frames else None
@@ -161,7 +161,7 @@ async def _probe(given: InputFile, *extra: str) -> tuple[MediaInfo | None, runne
     def take(data: bytes) -> None:
         text.extend(data[: limits.PROBE_OUTPUT - len(text)])
 
-    ended = await runner.run(
+    ended = await runner.ask(
         lambda _: command.probe(given.source, *extra), fds=[given.fd], bounds=BOUNDS, on_output=take
     )
     if ended.code != 0:
@@ -177,7 +177,7 @@ async def _walk(given: InputFile) -> "Walk":
     walk = Walk()
     seconds = limits.PROBE_SECONDS + given.size / limits.SCAN_BYTES_PER_SECOND
     bounds = runner.Bounds(stall_seconds=None, wall_seconds=seconds, address_space=limits.PROBE_ADDRESS_SPACE)
-    ended = await runner.run(
+    ended = await runner.ask(
         lambda _: command.scan(given.source), fds=[given.fd], bounds=bounds, on_output=lines(walk.line)
     )
     if ended.stalled:

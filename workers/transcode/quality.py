@@ -34,7 +34,7 @@ async def require(wish: Quality | None) -> None:
     if wish is None or wish.metric != "VMAF":
         return
     text = bytearray()
-    await runner.run(
+    await runner.ask(
         lambda _: filters(), bounds=runner.Bounds(stall_seconds=None, wall_seconds=30), on_output=text.extend
     )
     if b" libvmaf " not in text:
@@ -87,7 +87,7 @@ async def _one(
             made.append(command.Source(str(path)))
 
         async def run(plan: Plan) -> runner.Ended:
-            return await runner.run(
+            return await runner.ask(
                 lambda fd: compare(plan, part, metric, made, command.Job(given.source, folder, fd, place.threads)),
                 fds=[given.fd],
                 bounds=runner.Bounds(tail_bytes=TAIL),

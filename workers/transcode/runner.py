@@ -95,7 +95,7 @@ async def run(
     """Runs a program to its end. `argv` is given the descriptor its progress goes to.
 
     Cancelled, it kills the program's group and waits for it. Raises nothing of its own: how a program ended is a fact
-    for the caller to judge.
+    for the caller to judge; `ask` judges one of them.
     """
     program = program or Program()
     read_fd, write_fd = os.pipe()
@@ -122,6 +122,34 @@ async def run(
         if process.returncode is None:
             _signal(process.pid, signal.SIGKILL)
             await process.wait()
+
+
+async def ask(
+    argv: Callable[[int], Sequence[str]],
+    *,
+    fds: Sequence[int] = (),
+    bounds: Bounds | None = None,
+    on_output: Callable[[bytes], None] | None = None,
+) -> Ended:
+    """Runs a program whose failure says something of the media; that somebody killed it says nothing of it.
+
+    Raises WorkError OutOfMemory or EncoderFailed then, which are tried again.
+    """
+    ended = await run(argv, fds=fds, bounds=bounds, on_output=on_output)
+    if error := starved(ended):
+        raise error
+    if ended.killed_by == signal.SIGKILL and not ended.stalled:
+        raise WorkError(Reason.ENCODER_FAILED, "FFmpeg was killed by signal 9 from outside; it is tried again.")
+    return ended
+
+
+def starved(ended: Ended) -> WorkError | None:
+    """The error of a program that was killed for want of memory: surely, or most likely where nobody counts such kills."""
+    if ended.stalled or ended.killed_by != signal.SIGKILL or ended.oom_kills == 0:
+        return None
+    sure = "" if ended.oom_kills else ", most likely"
+    message = f"FFmpeg was killed{sure} for want of memory; raise spec.template.resources.limits.memory."
+    return WorkError(Reason.OUT_OF_MEMORY, message, evidence=ended.tail)
 
 
 async def _attend(

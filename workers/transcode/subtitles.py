@@ -99,7 +99,7 @@ class Subtitler:
         log("info", "extracting", argv=list(argv(-1)))
         # Hours of film may have no subtitle: its progress is no sign of life.
         seconds = limits.PROBE_SECONDS + self.given.size / limits.SCAN_BYTES_PER_SECOND
-        ended = await runner.run(
+        ended = await runner.ask(
             argv, fds=[self.given.fd], bounds=runner.Bounds(stall_seconds=None, wall_seconds=seconds)
         )
         if ended.stalled:

@@ -59,7 +59,7 @@ async def _look(
     """The damage of one stream, and whether anything of it decodes."""
     stream, kind = which
     argv = partial(command.survey, given.source, stream, threads)
-    ended = await runner.run(argv, fds=[given.fd], on_output=lines(holes.line))
+    ended = await runner.ask(argv, fds=[given.fd], on_output=lines(holes.line))
     complained = bool(ended.tail.strip()) or ended.code != 0
     span = plan.info.spans.get(stream, Span(holes.first or Fraction(0), holes.end or Fraction(0)))
     return found(stream, kind, holes, span, complained=complained), holes.frames > 0

@@ -95,7 +95,7 @@ class Thumbnailer:
         await self.shelf.put(f"{self.shelf.layout.root}/{name}", data)
 
     async def _run(self, argv: "partial[list[str]]") -> None:
-        ended = await runner.run(argv)
+        ended = await runner.ask(argv)
         if ended.code != 0:
             message = f"FFmpeg ended with {ended.code} while it made thumbnails of stored segments; it is tried again."
             raise WorkError(Reason.ENCODER_FAILED, message, evidence=ended.tail)

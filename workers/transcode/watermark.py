@@ -59,7 +59,7 @@ async def prepare(plan: Plan, video: Video, wish: Watermark, store: ObjectStore,
     width, height, mark = place(video, wish)
     made.unlink(missing_ok=True)
     source = command.Source(str(path))
-    ended = await runner.run(
+    ended = await runner.ask(
         lambda fd: command.mark(source, demuxer, (width, height), Fraction(wish.opacity, 100), str(made), fd),
         bounds=runner.Bounds(stall_seconds=None, wall_seconds=60),
     )

@@ -124,6 +124,14 @@ FAILURES = [
 ]
 
 
+async def test_what_was_killed_judges_no_media() -> None:
+    """A probe or decode that somebody killed is tried again: its verdict would be final."""
+    with pytest.raises(WorkError, match="killed") as caught:
+        await runner.ask(lambda fd: shell("kill -9 $$", fd))
+    assert caught.value.reason is KILLED
+    assert (await runner.ask(lambda fd: shell("exit 3", fd))).code == 3
+
+
 def shim(directory: Path, how: str) -> None:
     """An ffmpeg that breaks in its own way where it encodes, and is the real one elsewhere."""
     real = "/usr/bin/ffmpeg"
