@@ -106,7 +106,7 @@ def _live(environment: Mapping[str, str], log: str) -> None:
 
 
 class Story:
-    """A film that is fetched and then transcoded, a download that fails at first, one that is deleted while it runs."""
+    """A film that is fetched and then transcoded, one that several pods transcode, a download that fails at first, one that is deleted while it runs."""
 
     def __init__(self, plane: Plane, namespace: str) -> None:
         self._plane = plane
@@ -118,6 +118,7 @@ class Story:
         for name in ("film", "flaky", "gone"):
             self._plane.apply(DLJ, self._namespace, name, b.download_spec())
         self._plane.apply(TCJ, self._namespace, "film", b.transcode_spec(input={"downloadJobRef": {"name": "film"}}))
+        self._plane.apply(TCJ, self._namespace, "long", b.transcode_spec(parallelism=2))
 
     def step(self) -> None:
         """What kubelet and user do next."""
@@ -137,8 +138,7 @@ class Story:
         elif head["name"] == "flaky" and head["attempt"] == 1:
             self._plane.end(self._namespace, pod, Reason.STORE_UNREACHABLE)
         else:
-            made = {"result": b.RESULT} if order["kind"] == TCJ else {"artifact": b.ARTIFACT}
-            self._plane.end(self._namespace, pod, Reason.COMPLETED, **({} if head["task"] == "Sweep" else made))
+            self._plane.end(self._namespace, pod, Reason.COMPLETED, **_made(order["kind"], head["task"]))
 
     def end(self) -> Json:
         """What there is, without times, versions and uids."""
@@ -156,6 +156,16 @@ class Story:
             types = {condition["type"] for condition in job["status"].get("conditions", ())}
             found[f"Job/{whose(job)}"] = sorted(types & {"Complete", "Failed"})
         return found
+
+
+def _made(kind: str, task: str) -> Json:
+    """What a worker's outcome says it made."""
+    match task:
+        case "Sweep" | "Range":
+            return {}
+        case "Plan":
+            return {"ranges": 2}
+    return {"result": b.RESULT} if kind == TCJ else {"artifact": b.ARTIFACT}
 
 
 def _order(pod: Json) -> Json:
