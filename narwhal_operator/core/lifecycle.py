@@ -62,6 +62,8 @@ def _case(
         history = history.forgiven()
     case = Case(observed, now, spec, before, history, rules.first(spec))
     history = adopt(case.history, observed, case.job_name, now, case.first)
+    if history is not case.history:  # its pods were not looked at: the next pass does, and says how it ended if it has
+        return replace(case, history=history)
     return replace(case, history=onward(history, observed) or absorb(history, observed, now))
 
 

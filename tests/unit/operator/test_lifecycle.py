@@ -50,6 +50,9 @@ ROWS = {
     "a Job that was created before the operator died is found again": Row(
         seen(jobs=(b.job(JOB),)), ["finalizer on"], "Starting", R, "Starting"
     ),
+    "a Job that also ended before the operator was back is not judged before its pods are looked at": Row(
+        seen(jobs=(b.job(JOB, complete=True),)), ["finalizer on"], "Starting", R, "Starting"
+    ),
     "a Job without a pod is starting": Row(running(jobs=(b.job(JOB),)), [], "Starting", R, "Starting"),
     "a pod that runs is progress": Row(
         running(jobs=(b.job(JOB),), pods=(b.pod(running=True),)), [], "Progressing", R, "Starting"
