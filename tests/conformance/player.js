@@ -8,7 +8,7 @@ const SAME = 0.1; // seconds
 const LAST = 3; // frames
 // What hls.js says of the stalls that are judged here, and of a fetch it gave up because it was told to go elsewhere.
 const STALLS = ["bufferStalledError", "bufferNudgeOnStall", "aborted"];
-// What hls.js 1.7 says, not fatal, of the first segments of transport streams, FFmpeg's own too: its zero is the first
+// What hls.js 1.7 says, not fatal, of the first segments of our transport streams (of FFmpeg's own only the first): its zero is the first
 // decoding time, pictures and sound begin after it. What is buffered in the end is judged here.
 const BEGINNINGS = ["bufferAppendNoProgress", "bufferSeekOverHole"];
 performance.setResourceTimingBufferSize(10000);
