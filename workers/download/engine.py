@@ -227,6 +227,7 @@ class Engine:
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # stopped before it began, it was never awaited
         return task
 
     # The supervisor.
