@@ -8,11 +8,11 @@ import pytest
 from narwhal_operator.contract.outcome import Reason
 from narwhal_operator.kube.paths import named
 from tests.contract.manifests import schema
+from tests.contract.spec_bases import LEAST, Spec, stepped
 from tests.contract.test_crds import PLURALS
-from tests.contract.walk_bases import LEAST, Spec, stepped
 from tests.integration.operator.plane import Operator, Plane, reason_of
 from tests.support.processes import until
-from tests.support.walk import Step, steps
+from tests.support.spec_walk import Step, steps
 
 SECONDS = 300.0
 """For some two hundred jobs at once, on a machine that does other things: a quarter of a minute on one that does not."""

@@ -1,5 +1,7 @@
 """A worker's report shown beside what the last pass saw: one write where a pass would read and write."""
 
+from collections.abc import Mapping
+
 from narwhal_operator.contract.report import WorkerReport
 from narwhal_operator.core.observed import Json, Key, Observed
 from narwhal_operator.kube.fake import FakeApi
@@ -20,8 +22,8 @@ class Counted(FakeApi):
 
     reads = 0
 
-    async def get(self, path: str, query: dict[str, str] | None = None) -> Json:  # type: ignore[override]  # narrower
-        """As ever."""
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        """As it is without counting."""
         self.reads += 1
         return await super().get(path, query)
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.contract.apiserver import Apiserver
 from tests.contract.manifests import local_verdict, schema
+from tests.contract.spec_bases import LEAST, stepped
 from tests.contract.test_crds import PLURALS, manifest
-from tests.contract.walk_bases import LEAST, stepped
-from tests.support.walk import Step, steps
+from tests.support.spec_walk import Step, steps
 
 NARROWER = {
     "must not be set in a template": "ttlSecondsAfterFinished",

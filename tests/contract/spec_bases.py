@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any, Final
 
-from tests.support.walk import Step, taken
+from tests.support.spec_walk import Step, taken
 
 Spec = dict[str, Any]
 OBJECT: Final = {"bucket": "media", "key": "sources/bbb.mp4"}
