@@ -26,7 +26,9 @@ def events_of(case: Case[SpecT, StatusT], verdict: Verdict) -> tuple[Event, ...]
         if opened.stage == "Range" and known.get(opened.number, "Range") != "Range":
             words = f"Attempt {opened.number} is divided into {opened.ranges} parts: Job {opened.job}"
             events.append(Event("Normal", "Divided", words, opened.job))
-        if opened.number not in known:
+        held = verdict.reason == c.QUEUED_BY_KUEUE
+        admitted = (resource.condition(c.READY) or {}).get("reason") == c.QUEUED_BY_KUEUE
+        if not held and (opened.number not in known or admitted):
             events.append(Event("Normal", "Started", f"Attempt {opened.number}: Job {opened.job}", opened.job))
         elif resource.holds(c.SUSPENDED):
             events.append(Event("Normal", "Resumed", f"Job {opened.job}", str(resource.generation)))

@@ -28,7 +28,7 @@ def judge(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict:
     blocked = None if case.history.open else _retry_waits(case) or rules.blocked(case)
     if case.spec.suspend:
         return _suspended(case, startable=blocked is None)
-    return blocked or _queued(case) or _pod_waits(case) or _running(case)
+    return blocked or _held(case) or _queued(case) or _pod_waits(case) or _running(case)
 
 
 def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
@@ -98,11 +98,34 @@ def _entry(reason: str | None) -> Entry | None:
 
 
 def _suspended(case: Case[SpecT, StatusT], *, startable: bool) -> Verdict:
-    """Its Job is there, suspended. Under Kueue there is none, for Kueue would let it run again."""
-    queued = labels.QUEUE in case.observed.resource.labels
-    want = Want.SUSPENDED if startable and not queued else Want.NONE
+    """Its Job is there, suspended. Under Kueue there is none, for Kueue would let it run again.
+
+    A Job that was made without the label may have got it from Kueue (a LocalQueue named default): no second one is made then.
+    """
+    job = case.job
+    queued = labels.QUEUE in case.observed.resource.labels or (job is not None and job.queue is not None)
+    remade = case.history.open is None and case.history.last is not None
+    want = Want.SUSPENDED if startable and not queued and not remade else Want.NONE
     message = "spec.suspend is true; what is finished is kept. Set it to false to go on."
     return Verdict(State.SUSPENDED, c.SUSPENDED, message, "Suspended", want)
+
+
+def _held(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """Kueue has not let its Job run yet, or has stopped it."""
+    job, resource = case.job, case.observed.resource
+    queue = resource.labels.get(labels.QUEUE) or (None if job is None else job.queue)
+    if queue is None or (job is not None and (job.finished or not job.suspended)):
+        return None
+    opened, what = case.history.open, "Kueue has not admitted it yet"
+    if opened is not None and opened.pod is not None:  # of this stage or the one before
+        kept = "what is finished is kept"
+        first = opened.stage in {None, case.first}
+        what = f"Kueue has stopped it for others; {kept}" if first else f"Kueue holds its stage {opened.stage}; {kept}"
+    message = (
+        f"{what}: it waits in LocalQueue {queue}. Why, and what is before it: "
+        f"kubectl -n {resource.key.namespace} describe workloads.kueue.x-k8s.io"
+    )
+    return Verdict(State.RECONCILING, c.QUEUED_BY_KUEUE, message, "Queued", Want.RUNNING)
 
 
 def _queued(case: Case[SpecT, StatusT]) -> Verdict | None:

@@ -17,7 +17,16 @@ from narwhal_operator.core.checks import judge
 from narwhal_operator.core.history import absorb, adopt, history_of, parse_status
 from narwhal_operator.core.jobs import allowance_of, work_job
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
-from narwhal_operator.core.plan import Action, CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer, SuspendJob
+from narwhal_operator.core.plan import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    DeleteResource,
+    Plan,
+    QueueJob,
+    SetFinalizer,
+    SuspendJob,
+)
 from narwhal_operator.core.queueing import Claim
 from narwhal_operator.core.stages import onward
 from narwhal_operator.core.summary import State, Verdict, Want, conditions_of
@@ -76,8 +85,8 @@ def _run(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Plan:
     created = next((action for action in actions if isinstance(action, CreateJob)), None)
     history = case.history
     if created is not None and history.open is None:
-        given, running = allowance_of(case, rules), verdict.want is Want.RUNNING
-        history = history.begin(created.name, case.now, running, given, case.first)
+        given = allowance_of(case, rules)
+        history = history.begin(created.name, case.now, not created.suspend, given, case.first)
     final = verdict.state in _FINAL
     if final:
         actions = (*actions, *_finalizer(case.observed.resource, wanted=case.spec.deletes))
@@ -104,8 +113,10 @@ def _actions(case: Case[SpecT, StatusT], verdict: Verdict, rules: Rules[SpecT, S
         first = (SetFinalizer(present=True),)
     if job is None:
         return (*first, work_job(case, rules, suspend=suspend))
-    queued = labels.QUEUE in resource.labels
-    if job.suspended != suspend and not queued:
+    queue = resource.labels.get(labels.QUEUE)
+    if job.suspended and not job.finished and queue not in {None, job.queue}:
+        return (*first, QueueJob(job.name, str(queue)))
+    if job.suspended != suspend and job.queue is None:  # Kueue's spec.suspend is Kueue's
         return (*first, SuspendJob(job.name, suspend))
     return first
 

@@ -62,6 +62,7 @@ class Job:
     failed: str | None  # reason of its condition Failed
     started_at: datetime | None = None  # when it last began or was resumed
     message: str = ""
+    queue: str | None = None  # Kueue's: its spec.suspend is Kueue's then, whoever gave it the label
     completed: int = 0
     """Pods that have succeeded; of an indexed Job: indexes."""
 

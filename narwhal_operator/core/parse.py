@@ -44,6 +44,7 @@ def job_of(raw: Json) -> Job:
         failed=None if failed is None else failed.get("reason") or "Failed",
         started_at=moment_of(status.get("startTime")),
         message=(failed or {}).get("message") or "",
+        queue=(meta.get("labels") or {}).get(labels.QUEUE) or None,
         completed=int(status.get("succeeded") or 0),
     )
 

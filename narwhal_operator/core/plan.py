@@ -35,6 +35,14 @@ class SuspendJob:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueJob:
+    """Set the label by which Kueue queues a suspended Job."""
+
+    name: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteJob:
     """Delete a Job; it stays until its pods are gone, so that no two workers write at once."""
 
@@ -81,7 +89,8 @@ class DeleteChild:
     uid: str
 
 
-Action = CreateJob | SuspendJob | DeleteJob | SetFinalizer | DeleteResource | CreateChild | PatchChild | DeleteChild
+JobAction = CreateJob | SuspendJob | QueueJob | DeleteJob
+Action = JobAction | SetFinalizer | DeleteResource | CreateChild | PatchChild | DeleteChild
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from narwhal_operator.core.plan import (
     Event,
     PatchChild,
     Plan,
+    QueueJob,
     SetFinalizer,
     SuspendJob,
 )
@@ -118,6 +119,11 @@ class Execution:
     async def _(self, action: SuspendJob) -> None:
         path = named("Job", self._resource.key.namespace, action.name)
         self._noted(await self.api.patch(path, {"spec": {"suspend": action.suspend}}))
+
+    @_do.register
+    async def _(self, action: QueueJob) -> None:
+        path = named("Job", self._resource.key.namespace, action.name)
+        self._noted(await self.api.patch(path, {"metadata": {"labels": {labels.QUEUE: action.queue}}}))
 
     @_do.register
     async def _(self, action: DeleteJob) -> None:

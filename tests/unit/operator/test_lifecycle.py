@@ -215,19 +215,52 @@ ROWS = {
         seen(refusal=Refusal(RefusalKind.FORBIDDEN, "count/jobs.batch")), [], "PodRefused", R, "Pending"
     ),
     "Kueue's Job is made suspended and left to Kueue": Row(
-        seen(meta=QUEUED), ["finalizer on", f"create {JOB} suspended"], "Starting", R, "Starting"
+        seen(meta=QUEUED), ["finalizer on", f"create {JOB} suspended"], "QueuedByKueue", R, "Queued"
     ),
     "Kueue's suspension is not fought": Row(
         seen(
             SPEC,
             b.status(KIND, SPEC, b.attempt(KIND, SPEC)),
             QUEUED | {"finalizers": [MINE]},
-            jobs=(b.job(JOB, suspended=True),),
+            jobs=(b.job(JOB, suspended=True, queue="q"),),
+        ),
+        [],
+        "QueuedByKueue",
+        R,
+        "Queued",
+    ),
+    "a Job that Kueue's webhook took into its default queue is Kueue's": Row(
+        running(jobs=(b.job(JOB, suspended=True, queue="default"),)), [], "QueuedByKueue", R, "Queued"
+    ),
+    "a Job that waits goes to the queue its resource names now": Row(
+        seen(
+            SPEC,
+            b.status(KIND, SPEC, b.attempt(KIND, SPEC)),
+            QUEUED | {"finalizers": [MINE]},
+            jobs=(b.job(JOB, suspended=True, queue="other"),),
+        ),
+        [f"queue {JOB} in q"],
+        "QueuedByKueue",
+        R,
+        "Queued",
+    ),
+    "a Job that Kueue lets run stays in its queue": Row(
+        seen(
+            SPEC,
+            b.status(KIND, SPEC, b.attempt(KIND, SPEC)),
+            QUEUED | {"finalizers": [MINE]},
+            jobs=(b.job(JOB, queue="other"),),
         ),
         [],
         "Starting",
         R,
         "Starting",
+    ),
+    "a suspended resource has no Job that Kueue took into its default queue": Row(
+        running(OFF, jobs=(b.job(JOB, queue="default"),)), [f"delete {JOB}"], "Suspended", S, "Suspended"
+    ),
+    "a suspended resource whose Job is gone gets no other": Row(
+        seen(OFF, b.status(KIND, SPEC, LOST)), [], "Suspended", S, "Suspended"
     ),
     "a suspended resource under Kueue has no Job that Kueue could let run": Row(
         seen(OFF, b.status(KIND, SPEC, b.attempt(KIND, SPEC)), QUEUED, jobs=(b.job(JOB),)),

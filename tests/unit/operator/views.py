@@ -5,7 +5,16 @@ from typing import Any
 
 from narwhal_operator.contract.outcome import TABLE, Reason
 from narwhal_operator.core.observed import Json, Observed
-from narwhal_operator.core.plan import Action, CreateJob, DeleteJob, DeleteResource, Plan, SetFinalizer, SuspendJob
+from narwhal_operator.core.plan import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    DeleteResource,
+    Plan,
+    QueueJob,
+    SetFinalizer,
+    SuspendJob,
+)
 from tests.unit.operator import build as b
 
 KIND = "DownloadJob"
@@ -45,6 +54,8 @@ def short(action: Action) -> str:
             return f"delete {action.name}"
         case SuspendJob():
             return f"{'suspend' if action.suspend else 'resume'} {action.name}"
+        case QueueJob():
+            return f"queue {action.name} in {action.queue}"
         case SetFinalizer():
             return "finalizer on" if action.present else "finalizer off"
         case DeleteResource():
