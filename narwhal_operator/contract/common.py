@@ -75,7 +75,11 @@ class Resources(Contract):
     requests: dict[str, Amount] | None = Field(
         None, max_length=16, description="Requests, such as cpu: 500m and memory: 512Mi."
     )
-    limits: dict[str, Amount] | None = Field(None, max_length=16, description="Limits, such as memory: 2Gi.")
+    limits: dict[str, Amount] | None = Field(
+        None,
+        max_length=16,
+        description="Limits, such as memory: 2Gi; ephemeral-storage is the scratch volume's bound, too.",
+    )
 
 
 class Toleration(Contract):

@@ -118,6 +118,11 @@ class TranscodeOrder(Contract):
     )
     keys: str | None = Field(None, description="Directory of the Secret with content keys: a file a key.")
     cpus: float | None = Field(None, gt=0, description="CPUs the pod may use; absent: those of the machine.")
+    scratch_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes the scratch volume may hold before the pod is evicted; absent: what the disk has.",
+    )
     range_seconds: float = Field(
         170,
         gt=0,

@@ -107,7 +107,8 @@ TABLE: Final[dict[Reason, Entry]] = {
         28,
         Class.USER,
         "The scratch volume of the pod has no room left.",
-        "Give the pods more ephemeral storage (spec.template.resources).",
+        "Raise spec.template.resources.limits.ephemeral-storage, or have the admin raise the chart values transcode.scratch"
+        " and torrent.scratch; for a local run make room on the disk.",
     ),
     Reason.STORE_TLS_INVALID: Entry(
         29,

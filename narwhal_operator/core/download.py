@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import TypeAlias
 
 from narwhal_operator.contract import order as o
-from narwhal_operator.contract.base import bytes_of
 from narwhal_operator.contract.common import Display
 from narwhal_operator.contract.download import (
     Artifact,
@@ -45,16 +44,7 @@ def _order(case: _Case, head: OrderHead) -> DownloadOrder:
         proxy=admin.proxy,
         peer_discovery=admin.peer_discovery,
         torrent_file=_torrent_file(case, store.secret),
-        scratch_bytes=None if case.spec.source.torrent is None else _bytes(policy.torrent.scratch),
     )
-
-
-def _bytes(quantity: str) -> int | None:
-    """Bytes of a volume's bound; None for a way to write one that only Kubernetes understands."""
-    try:
-        return bytes_of(quantity)
-    except ValueError:
-        return None
 
 
 def _torrent_file(case: _Case, output_secret: str) -> ObjectLocation | None:

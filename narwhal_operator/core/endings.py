@@ -67,15 +67,27 @@ def _wordless(job: Job, pod: Pod | None) -> Ending:
     if pod is None:
         return Ending(Reason.POD_LOST, _with(TABLE[Reason.POD_LOST].meaning, job.message))
     if pod.out_of_memory:
-        return Ending(
-            Reason.OUT_OF_MEMORY, f"{pod.name} was killed for want of memory. {_mend(Reason.OUT_OF_MEMORY)}", pod
-        )
+        return _out_of_memory(pod)
     code = pod.exit_code
     if code is None or code == 0 or code > _SIGNALS:
         how = "vanished" if code is None else f"ended with exit code {code}"
         return Ending(Reason.POD_LOST, f"{pod.name} {how} without leaving an outcome. {_mend(Reason.POD_LOST)}", pod)
     reason = Reason.INTERNAL_ERROR if code in _INTERPRETER else BY_CODE.get(code, Reason.INTERNAL_ERROR)
     return Ending(reason, f"{pod.name} ended with exit code {code} without leaving an outcome. {_mend(reason)}", pod)
+
+
+def starved(pods: tuple[Pod, ...]) -> Ending | None:
+    """The end of an attempt of several pods of which one was killed for want of memory: its Job would give it the same again.
+
+    Killed as a whole: containerd says OOMKilled too of a container that lived on and ended well after a process of it was killed.
+    """
+    pod = next((pod for pod in pods if pod.out_of_memory and (pod.exit_code or 0) > _SIGNALS), None)
+    return None if pod is None else _out_of_memory(pod)
+
+
+def _out_of_memory(pod: Pod) -> Ending:
+    message = f"{pod.name} was killed for want of memory. {_mend(Reason.OUT_OF_MEMORY)}"
+    return Ending(Reason.OUT_OF_MEMORY, message, pod)
 
 
 def last_of(pods: tuple[Pod, ...]) -> Pod | None:

@@ -10,10 +10,11 @@ from narwhal_operator.contract.base import Contract, clip
 from narwhal_operator.contract.common import MESSAGE_LIMIT, Attempt, JobStatus, Stage
 from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkOutcome
 from narwhal_operator.core import backoff
-from narwhal_operator.core.endings import Ending, Whose, ending_of, failed_last
+from narwhal_operator.core.endings import Ending, Whose, ending_of, failed_last, starved
 from narwhal_operator.core.memory import Allowance, limit_of
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
 from narwhal_operator.core.pods import leading, newest, thrashes, wait_of
+from narwhal_operator.core.scratch import overfilled
 from narwhal_operator.core.text import moment_of, rfc3339
 
 KEPT: Final = 10
@@ -108,7 +109,10 @@ def absorb(history: History, observed: Observed, now: datetime) -> History:
     if attempt is None:
         return history
     job = observed.job(attempt.job)
-    if job is None or job.finished:
+    hopeless = None if job is not None and job.complete else _hopeless(attempt, observed)
+    if hopeless is not None:
+        ending = hopeless
+    elif job is None or job.finished:
         pods = failed_last(observed.pods) if attempt.stage == "Range" else observed.pods
         ending = ending_of(job, pods, Whose(observed.resource.uid, history.digest, attempt.number))
     else:
@@ -117,6 +121,11 @@ def absorb(history: History, observed: Observed, now: datetime) -> History:
             return _noted(history, attempt, observed)
         ending = given_up
     return _ended(history, attempt, ending, observed.policy.backoff_scale, now)
+
+
+def _hopeless(attempt: Attempt, observed: Observed) -> Ending | None:
+    """An end of a pod that no other pod would mend, though its Job may make one: that knows exit codes alone."""
+    return overfilled(observed.pods) or (starved(observed.pods) if attempt.stage == "Range" else None)
 
 
 def _given_up(observed: Observed, job: Job, now: datetime) -> Ending | None:

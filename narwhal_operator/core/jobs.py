@@ -9,6 +9,7 @@ from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
 from narwhal_operator.core.memory import Allowance, Asked, allowance
 from narwhal_operator.core.placement import avoided
 from narwhal_operator.core.plan import CreateJob
+from narwhal_operator.core.scratch import bound_bytes
 
 
 def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspend: bool) -> CreateJob:
@@ -17,8 +18,11 @@ def work_job(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT], *, suspen
     template = case.spec.template or PodTemplate()
     given = allowance_of(case, rules)
     order = rules.order(case, case.head(case.history.number))
+    room = bound_bytes(given.resources, rules.worker(case.spec, case.observed.policy).scratch)
     if isinstance(order, TranscodeOrder):
-        order = order.model_copy(update={"cpus": given.cpus})
+        order = order.model_copy(update={"cpus": given.cpus, "scratch_bytes": room})
+    elif order.spec.source.torrent is not None:  # HTTP goes straight to the store
+        order = order.model_copy(update={"scratch_bytes": room})
     opened = case.history.open
     parts = (opened.ranges or 1) if opened is not None and opened.stage == "Range" else 1
     return CreateJob(

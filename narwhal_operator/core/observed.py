@@ -90,6 +90,8 @@ class Pod:
     termination: str = ""
     waiting: tuple[str, str] | None = None  # reason and message of a container that does not start
     unschedulable: str | None = None
+    overfilled: str = ""
+    """What the kubelet says where it evicted the pod for its own use of disk, beyond a limit of its own."""
     index: str | None = None  # of an indexed Job
 
 

@@ -72,8 +72,22 @@ def pod_of(raw: Json) -> Pod:
         termination=(ended or {}).get("message") or "",
         waiting=None if waiting is None else (waiting.get("reason") or "", waiting.get("message") or ""),
         index=(meta.get("labels") or {}).get(labels.INDEX),
+        overfilled=_overfilled(status),
         unschedulable=scheduled.get("message") or None if scheduled.get("reason") == "Unschedulable" else None,
     )
+
+
+def _overfilled(status: Json) -> str:
+    """The kubelet's words where it evicted a pod that passed a limit of its own: sizeLimit of an emptyDir, ephemeral-storage.
+
+    It says Evicted of a node that is short of something, too; that is a disruption, and carries the condition DisruptionTarget.
+    """
+    conditions = status.get("conditions") or ()
+    if status.get("reason") != "Evicted" or any(
+        c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions
+    ):
+        return ""
+    return str(status.get("message") or "it passed a limit of ephemeral storage.")
 
 
 def _dict(value: Any) -> Json:

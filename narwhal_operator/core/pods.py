@@ -21,8 +21,8 @@ STUCK: Final = frozenset(
 )
 """Reasons of a waiting container that the kubelet retries and only a person mends."""
 REPLACEMENTS: Final = 6
-"""Pods of one Job that may be disrupted before the attempt ends: past this it is no drain, it is the work (such as a
-scratch volume that is too small), and the operator's own backoff must bound it."""
+"""Pods of one Job that may be disrupted before the attempt ends: past this it is no drain, it is the work or its
+node, and the operator's own backoff must bound it."""
 
 
 @dataclass(frozen=True, slots=True)

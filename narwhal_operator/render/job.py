@@ -7,7 +7,7 @@ from narwhal_operator.contract import order as o
 from narwhal_operator.contract.base import API_VERSION
 from narwhal_operator.contract.order import DownloadOrder
 from narwhal_operator.contract.outcome import TABLE, Class, Reason
-from narwhal_operator.core import labels
+from narwhal_operator.core import labels, scratch
 from narwhal_operator.core.observed import Resource
 from narwhal_operator.core.plan import CreateJob
 from narwhal_operator.core.policy import Policy
@@ -111,7 +111,7 @@ def _final(*, indexed: bool) -> Json:
 
 def _template(create: CreateJob, resource: Resource, policy: Policy, marks: dict[str, str]) -> Json:
     worker = policy.worker_of(create.order)
-    volumes, mounts = volumes_of(create.order, worker.scratch)
+    volumes, mounts = volumes_of(create.order, scratch.bound(create.resources, worker.scratch))
     text = json.dumps(create.order.wire(), separators=(",", ":"), sort_keys=True)
     spec: Json = {
         "restartPolicy": "Never",

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from narwhal_operator.contract.outcome import Reason, WorkError
+from narwhal_operator.contract.outcome import TABLE, Reason, WorkError
 
 COPY_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one copy step: large enough to cost nothing, small enough for progress."""
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _BAD_KEY: Final = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY})
 
@@ -33,16 +33,19 @@ def scratch_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
-        raise WorkError(
-            Reason.SCRATCH_FULL, f"{path}: {error.strerror}; give the pods more ephemeral storage."
-        ) from error
+        raise scratch_full(error, path) from error
+
+
+def scratch_full(error: OSError, path: Path | str) -> WorkError:
+    """What an OSError for want of room on the scratch volume means."""
+    return WorkError(Reason.SCRATCH_FULL, f"{path}: {error.strerror}. {TABLE[Reason.SCRATCH_FULL].mend}")
 
 
 def store_reason(error: OSError) -> Reason:
     """The reason of an OSError of a directory store."""
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return Reason.STORE_FULL
     if error.errno in _DENIED:
         return Reason.STORE_ACCESS_DENIED

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -108,7 +110,7 @@ class S3Store:
                 raise WorkError(Reason.INPUT_CHANGED, f"{what} was replaced while it was read; start again.") from error
             try:
                 while done < found.size and (block := answer.read(min(CHUNK_BYTES, found.size - done))):
-                    os.write(out, block)
+                    _write(out, block)
                     done += len(block)
                     if progress:
                         progress(done)
@@ -203,7 +205,19 @@ class S3Store:
         """Starts a multipart upload; its id."""
         headers = object_headers(content_type, cache_control, metadata)
         with s3_errors(self.place, f"{bucket}/{key}"):
-            return self._client.start(bucket, key, headers)
+            began = time.monotonic()
+            upload_id, repeated = self._client.start(bucket, key, headers)
+            if repeated:
+                self._abort_strays(bucket, key, upload_id, timedelta(seconds=time.monotonic() - began + 1))
+            return upload_id
+
+    def _abort_strays(self, bucket: str, key: str, upload_id: str, lately: timedelta) -> None:
+        """Removes what earlier tries of a request have started: the store's answer was lost, and no note will ever name it."""
+        started = {one.upload_id: one.started for one in self.list_uploads(bucket, key) if one.key == key}
+        mine = started.pop(upload_id, None)
+        for other, at in started.items():
+            if mine and at and timedelta(0) <= mine - at < lately:
+                self.abort_upload(bucket, key, other)
 
     def put_part(self, bucket: str, key: str, upload_id: str, number: int, data: bytes) -> PartInfo:
         """Stores a part."""
@@ -264,6 +278,13 @@ class S3Store:
         with s3_errors(self.place, f"bucket {bucket}"):
             page = self._client.uploads(bucket, prefix)
         return tuple(UploadInfo(item.object_name, item.upload_id or "", item.initiated_time) for item in page.uploads)
+
+
+def _write(out: int, block: bytes) -> None:
+    """All of it: a disk that is nearly full takes less than it is given, and says so at the next write only."""
+    left = memoryview(block)
+    while left:
+        left = left[os.write(out, left) :]
 
 
 def _joined_etag(parts: Sequence[PartInfo]) -> str:

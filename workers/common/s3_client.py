@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree as ET
 
 import urllib3
 from minio import Minio
 from minio.datatypes import ListMultipartUploadsResult, Object, Part, parse_copy_object
 from minio.helpers import genheaders
+from minio.xml import findtext
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.secrets import read_secret
@@ -119,9 +121,11 @@ class Client(Minio):
         # It answers 200 before it has copied, and says in the body how that went.
         return (parse_copy_object(answer)[0] or "").strip('"')
 
-    def start(self, bucket: str, key: str, headers: "DictType") -> str:
-        """CreateMultipartUpload; the upload's id."""
-        return self._create_multipart_upload(bucket, key, headers)
+    def start(self, bucket: str, key: str, headers: "DictType") -> tuple[str, bool]:
+        """CreateMultipartUpload; the upload's id, and whether it was asked for more than once: each may have started one."""
+        answer = self._execute("POST", bucket, object_name=key, headers=headers, query_params={"uploads": ""})
+        found = findtext(ET.fromstring(answer.data.decode()), "UploadId", strict=True)  # noqa: S314 - of the store that is written to
+        return cast("str", found), bool(answer.retries and answer.retries.history)
 
     def add(self, bucket: str, key: str, upload_id: str, number: int, data: bytes) -> str:
         """UploadPart; the part's ETag."""

@@ -20,6 +20,7 @@ from narwhal_operator.contract.order import DownloadOrder, TranscodeOrder, parse
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkError, WorkOutcome
 from narwhal_operator.contract.report import WorkerReport
 from workers.common.context import Context, Kind, Result, Run, now
+from workers.common.files import FULL, scratch_full
 from workers.common.log import log
 from workers.common.reporter import Reporter
 
@@ -181,6 +182,8 @@ def _ending_of(error: BaseException) -> dict[str, Any]:
     if isinstance(error, WorkError):
         evidence = error.evidence[-MESSAGE_LIMIT:] if error.evidence else None
         return {"reason": error.reason, "message": error.message[:MESSAGE_LIMIT], "evidence": evidence}
+    if isinstance(error, OSError) and error.errno in FULL:  # of a store it is classified where it is raised
+        return _ending_of(scratch_full(error, error.filename or "The scratch volume"))
     if isinstance(error, MemoryError):
         return {
             "reason": Reason.OUT_OF_MEMORY,

@@ -1,6 +1,5 @@
 """Why FFmpeg failed, by facts: its exit, the scratch volume, and whether the input decodes without an encoder."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from narwhal_operator.contract.outcome import Reason, WorkError
+from narwhal_operator.contract.outcome import TABLE, Reason, WorkError
 from workers.transcode import command, limits, runner
 from workers.transcode.probe import InputFile, lines
+from workers.transcode.room import free
+from workers.verify.boxes import DamagedSegmentError
 
 FULL_BYTES: Final = 1024 * 1024
 """A volume with less room than this is full."""
@@ -24,9 +25,8 @@ async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int],
         return WorkError(
             Reason.NO_PROGRESS, f"FFmpeg made no progress for {seconds:.0f} s and was killed.", evidence=evidence
         )
-    if _room(scratch) < FULL_BYTES:
-        message = f"The scratch volume {scratch} has no room left; give the pods more ephemeral storage."
-        return WorkError(Reason.SCRATCH_FULL, message, evidence=evidence)
+    if error := _full(scratch, evidence):
+        return error
     if error := runner.starved(ended):
         return error
     if streams and given.trouble is not None:
@@ -42,6 +42,19 @@ async def failure(ended: runner.Ended, given: InputFile, streams: Sequence[int],
         f"FFmpeg ended with {how}, though the input decodes; it is tried again.",
         evidence=evidence,
     )
+
+
+def damaged(what: str, error: DamagedSegmentError, scratch: Path) -> WorkError:
+    """The error that a file of the encoder ends with which is not whole: FFmpeg goes on for a while when the disk is full."""
+    message = f"The encoder made a damaged {what}: {error}."
+    return _full(scratch, message) or WorkError(Reason.ENCODER_FAILED, message)
+
+
+def _full(scratch: Path, evidence: str | None) -> WorkError | None:
+    if free(scratch) >= FULL_BYTES:
+        return None
+    message = f"The scratch volume {scratch} has no room left. {TABLE[Reason.SCRATCH_FULL].mend}"
+    return WorkError(Reason.SCRATCH_FULL, message, evidence=evidence)
 
 
 def _decode(given: InputFile, stream: int, fd: int) -> Sequence[str]:
@@ -80,8 +93,3 @@ def _damaged(check: runner.Ended, given: InputFile, where: str) -> WorkError:
         return WorkError(Reason.INPUT_TRUNCATED, message, evidence=evidence)
     message = f"{given.name} has errors that a strict decoder refuses, {where}. Fetch or export the file again."
     return WorkError(Reason.INPUT_DAMAGED, message, evidence=evidence)
-
-
-def _room(path: Path) -> int:
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize

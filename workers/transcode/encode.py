@@ -13,8 +13,8 @@ from typing import Final
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.common.log import log
-from workers.transcode import command, runner
-from workers.transcode.diagnose import failure
+from workers.transcode import command, limits, runner
+from workers.transcode.diagnose import damaged, failure
 from workers.transcode.layout import INIT, segment_name
 from workers.transcode.measure import measure
 from workers.transcode.parallel.share import ALL, Gap, Share, frames_of, gaps
@@ -25,17 +25,18 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
 from workers.transcode.upload import Uploads
-from workers.verify.boxes import with_edit, without_pre_skip
+from workers.verify.boxes import DamagedSegmentError, with_edit, without_pre_skip
 
 POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where FFmpeg works: a directory that is its own, and threads."""
+    """Where FFmpeg works: a directory that is its own, threads, and bytes of segments that may wait there for the store."""
 
     scratch: Path
     threads: int
+    waiting: int = limits.WAITING_BYTES
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Encoder:
         line = self.title.plan.timeline
         share = self.share or Share.whole(line.segments)
         todo = [run for part in share.video for run in gaps(self.title, part)]
-        self._uploads = Uploads(self.shelf, self._uploaded)
+        self._uploads = Uploads(self.shelf, self._uploaded, self.place.scratch, self.place.waiting)
         frames, left = (
             sum(frames_of(line, part) for part in parts) for parts in (share.video, [gap.part for gap in todo])
         )
@@ -172,18 +173,25 @@ class Encoder:
     async def _init(self, rendition: Rendition, path: Path) -> None:
         """Stores the init segment before the first segment; that of another run must be the same."""
         data = await asyncio.to_thread(path.read_bytes)
-        if rendition.rung:
-            line = self.title.timeline_of(rendition)
-            data = with_edit(data, command.delay(line, rendition.rung.codec) * line.frame_ticks)
-        elif rendition.audio and rendition.audio.codec == "opus":
-            data = without_pre_skip(data)
-        data = self.shelf.sealed_init(rendition, data)
+        try:
+            data = self._mended(rendition, data)
+        except DamagedSegmentError as error:
+            raise damaged(f"init segment of {rendition.name}", error, self.place.scratch) from error
         if rendition.init is None or rendition.audio:
             await self.shelf.put_init(rendition, data)
         elif data != rendition.init:
             await self.shelf.discard()
             message = f"The stored init segment of {rendition.name} is of another encode; all is removed and made anew."
             raise WorkError(Reason.VERIFICATION_FAILED, message)
+
+    def _mended(self, rendition: Rendition, init: bytes) -> bytes:
+        """The init segment as it is stored."""
+        if rendition.rung:
+            line = self.title.timeline_of(rendition)
+            init = with_edit(init, command.delay(line, rendition.rung.codec) * line.frame_ticks)
+        elif rendition.audio and rendition.audio.codec == "opus":
+            init = without_pre_skip(init)
+        return self.shelf.sealed_init(rendition, init)
 
     def _frames(self, each: int, block: Block) -> None:
         if self._meter:

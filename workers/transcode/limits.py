@@ -37,6 +37,8 @@ SEGMENT_HEAD: Final = 64 * 1024
 (10 s at 60 fps) take 10 KiB."""
 WAITING_BYTES: Final = 1024**3
 """Finished segments on scratch that wait for the store; beyond it FFmpeg is stopped until half of them are gone."""
+SPARE_BYTES: Final = 64 * 1024**2
+"""With less room than this on the disk FFmpeg is stopped while any wait: more than it writes between two looks."""
 SUBTITLE_BYTES: Final = 16 * 1024**2
 """Bytes of a subtitle track as one file; a long film's has a hundredth of it."""
 SUBTITLE_SEGMENTS_BYTES: Final = 128 * 1024**2

@@ -18,7 +18,7 @@ from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgres
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, evidence, ladder, probe, runner, transport
+from workers.transcode import command, evidence, ladder, probe, room, runner, transport
 from workers.transcode.asides import Asides
 from workers.transcode.counters import BYTES, READ, REUSED, REUSED_BYTES, SEGMENTS
 from workers.transcode.cpus import available, threads
@@ -112,7 +112,7 @@ class Transcode:
             done = await publish.take_over(shelf, self.order.head, done)
             result = await publish.tidy(shelf, self.order, done.result)
             return Result("All was done by an earlier run.", plan=done.plan, result=result)
-        given = await self._fetch(source)
+        given = await self._fetch(source, info)
         with given.file:
             await self._check_digest(given, info)
             return await self._work(given, shelf, engine)
@@ -295,9 +295,10 @@ class Transcode:
             raise _changed(name)
         return store, info
 
-    async def _fetch(self, store: ObjectStore) -> probe.InputFile:
-        """The input on scratch: a copy, or a link where the store is a directory."""
+    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> probe.InputFile:
+        """The input on scratch: a copy, or a link where the store is a directory. Raises WorkError(ScratchFull)."""
         where, path = self.order.input, self.context.scratch / "input"
+        room.require(f"{where.bucket}/{where.key}", info.size, self.order.scratch_bytes)
         self.context.report(phase="Fetching")
         await asyncio.to_thread(store.fetch, where.bucket, where.key, path)
         return probe.open_input(path, f"{where.bucket}/{where.key}")
@@ -335,7 +336,7 @@ class Transcode:
 
     @property
     def _place(self) -> Place:
-        return Place(self.context.scratch, threads(self.order.cpus))
+        return Place(self.context.scratch, threads(self.order.cpus), room.kept(self.order.scratch_bytes) // 2)
 
     @property
     def _transport(self) -> bool:

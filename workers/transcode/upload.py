@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import limits
+from workers.transcode.diagnose import damaged
 from workers.transcode.rendition import Rendition
+from workers.transcode.room import free
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
 from workers.verify.boxes import DamagedSegmentError
@@ -19,6 +20,9 @@ class Uploads:
 
     shelf: Shelf
     on_stored: Callable[[Rendition, int], None]
+    scratch: Path
+    limit: int
+    """Bytes that may wait."""
     _queue: "asyncio.Queue[tuple[Rendition, int, Path, int] | None]" = field(default_factory=asyncio.Queue)
     _waiting: int = 0
     _full: bool = False
@@ -33,10 +37,12 @@ class Uploads:
         self._queue.put_nowait((rendition, index, path, size))
 
     def full(self) -> bool:
-        """Whether too much waits; stays so until half of it is gone."""
-        limit = limits.WAITING_BYTES // 2 if self._full else limits.WAITING_BYTES
-        self._full = self._waiting > limit
-        return self._full
+        """Whether too much waits, which stays so until half of it is gone; or anything, while the disk is nearly full.
+
+        So a disk that is found full is full though nothing waits: nothing here makes room on it.
+        """
+        self._full = self._waiting > (self.limit // 2 if self._full else self.limit)
+        return self._full or (self._waiting > 0 and free(self.scratch) < limits.SPARE_BYTES)
 
     def close(self) -> None:
         """No more will be offered: `run` ends when all is stored."""
@@ -53,10 +59,7 @@ class Uploads:
             try:
                 rendition.stored[index] = await self.shelf.put_segment(rendition, index, path)
             except DamagedSegmentError as error:
-                where = f"{rendition.path}/{path.name}"
-                raise WorkError(
-                    Reason.ENCODER_FAILED, f"The encoder made a damaged segment, {where}: {error}."
-                ) from error
+                raise damaged(f"segment, {rendition.path}/{path.name}", error, self.scratch) from error
             path.unlink()
             self._waiting -= size
             self.on_stored(rendition, index)

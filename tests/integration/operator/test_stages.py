@@ -1,8 +1,10 @@
 """A transcode by several pods at a real API server: the Job controller makes the pods of all parts, one after the other ends."""
 
+import pytest
+
 from narwhal_operator.contract.outcome import Reason
 from narwhal_operator.core import labels
-from tests.integration.operator.plane import Json, Operator, Plane
+from tests.integration.operator.plane import SECONDS, Json, Operator, Plane
 from tests.support.processes import until
 from tests.unit.operator import build as b
 
@@ -81,3 +83,50 @@ def test_a_part_that_fails_for_good_ends_the_others(plane: Plane, operator: Oper
     end(plane, namespace, parts["0"], Reason.CANCELLED)
     found = plane.ready(KIND, namespace, "film", "InputDamaged")
     assert [one["type"] for one in found["status"]["conditions"]] == ["Failed", "Stalled", "Ready"]
+
+
+def test_a_part_that_is_killed_for_memory_gets_more_in_the_next_attempt(
+    plane: Plane, operator: Operator, namespace: str
+) -> None:
+    """Not the same again from its Job: the attempt ends at once, and the next one's pods have half as much more."""
+    limits = {"resources": {"limits": {"memory": "1Gi"}}}
+    plane.apply(KIND, namespace, "film", b.transcode_spec(parallelism=2, template=limits))
+    plan = stage(plane, namespace, "film", 1, "Plan")
+    end(plane, namespace, plane.pod_of(namespace, plan), Reason.COMPLETED, ranges=3)
+    parts = pods(plane, namespace, stage(plane, namespace, "film", 1, "Range"), 2)
+    plane.run(namespace, parts["0"])
+    killed = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-01-01T00:01:00Z"}
+    plane.play(namespace, parts["1"], {"terminated": killed}, "Failed")
+    again = plane.pod_of(namespace, stage(plane, namespace, "film", 2, "Plan"))
+    assert again["spec"]["containers"][0]["resources"]["limits"] == {"memory": "1536Mi"}
+    found = plane.get(KIND, namespace, "film")
+    assert found is not None
+    (first, _) = found["status"]["attempts"]
+    assert (first["reason"], first["counted"], first["memory"]) == ("OutOfMemory", True, "1Gi")
+
+
+@pytest.mark.parametrize("last", ["Plan", "Range", "Finish"])
+def test_deleted_in_any_stage_it_sweeps_and_goes(plane: Plane, operator: Operator, namespace: str, last: str) -> None:
+    """The pods of the stage go, a Sweep runs, and neither a Job nor a pod of any stage is left."""
+    plane.apply(KIND, namespace, "film", b.transcode_spec(parallelism=2))
+    job = stage(plane, namespace, "film", 1, "Plan")
+    pod = plane.pod_of(namespace, job)
+    if last != "Plan":
+        end(plane, namespace, pod, Reason.COMPLETED, ranges=2)
+        job = stage(plane, namespace, "film", 1, "Range")
+        pods(plane, namespace, job, 2)
+    if last == "Finish":
+        for pod in pods(plane, namespace, job, 2).values():
+            end(plane, namespace, pod, Reason.COMPLETED)
+        job = stage(plane, namespace, "film", 1, "Finish")
+    plane.run(namespace, plane.pod_of(namespace, job))
+    plane.delete(KIND, namespace, "film")
+    sweep = until(lambda: next(iter(sweeps(plane, namespace)), None), SECONDS, "a pod sweeps")
+    plane.end(namespace, sweep, Reason.COMPLETED)
+    plane.gone(KIND, namespace, "film")
+    until(lambda: not plane.list("Job", namespace) and not plane.list("Pod", namespace), SECONDS, "nothing is left")
+
+
+def sweeps(plane: Plane, namespace: str) -> list[Json]:
+    """The pods of sweeps."""
+    return [pod for pod in plane.list("Pod", namespace) if pod["metadata"]["labels"].get(labels.ATTEMPT) == "0"]

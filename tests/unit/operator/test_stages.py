@@ -105,6 +105,14 @@ ROWS = {
         seen("Range", pods=(part(0, Reason.COMPLETED), part(1, Reason.STORE_UNREACHABLE)), job=BROKEN),
         [], "StoreUnreachable", R, "Range",
     ),
+    "a part that the kernel killed for memory ends the attempt, though its Job would make it again": Row(
+        seen("Range", pods=(part(0), b.ended_pod("", 137, out_of_memory=True, name="p1", index="1")), job={}),
+        [], "OutOfMemory", R, "Range",
+    ),
+    "a part that ended well though the kernel had killed a process of it is made": Row(
+        seen("Range", pods=(part(0), b.ended_pod("", 0, out_of_memory=True, name="p1", index="1")), job={"completed": 1}),
+        [], "Progressing", R, "Range",
+    ),
     "parts of which only those that were stopped are left are lost": Row(
         seen("Range", pods=(part(0, Reason.COMPLETED), part(2, Reason.CANCELLED)), job=BROKEN), [], "PodLost", R, "Range"
     ),

@@ -148,7 +148,8 @@ class InChunks(Keep):
                 os.close(handle)
 
     def _mend(self) -> str:
-        return "give the scratch volume more (chart value torrent.scratch; TMPDIR in a local run)"
+        where = "spec.template.resources.limits.ephemeral-storage or chart value torrent.scratch; TMPDIR in a local run"
+        return f"give the scratch volume more ({where})"
 
 
 class InPlace(Keep):
