@@ -73,7 +73,7 @@ class Hints:
     def pod(self, raw: Json, *, deleted: bool = False) -> Iterator[Key]:
         """The key to look at after an event of a pod of ours."""
         pod = pod_of(raw)
-        look = (pod.running, pod.failed, pod.ip, pod.waiting, pod.unschedulable, pod.exit_code)
+        look = (pod.running, pod.failed, pod.ip, pod.waiting, pod.unschedulable, pod.exit_code, pod.deleted_at)
         owner = _owner(raw)
         if owner is not None and self._changed(raw["metadata"]["uid"], look, deleted=deleted):
             yield owner

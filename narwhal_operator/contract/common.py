@@ -101,7 +101,11 @@ class PodTemplate(Contract):
 
     resources: Resources | None = Field(None, description="Requests and limits of the worker container.")
     node_selector: dict[str, LabelValue] | None = Field(None, max_length=32, description="Node labels the pods need.")
-    tolerations: list[Toleration] | None = Field(None, max_length=32, description="Taints the pods tolerate.")
+    tolerations: list[Toleration] | None = Field(
+        None,
+        max_length=32,
+        description="Taints the pods tolerate; that their node is not ready or unreachable for 30 s, where nothing here says otherwise.",
+    )
     priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
     labels: Annotated[dict[str, LabelValue], Field(max_length=32), _NOT_OURS] | None = Field(
         None, description="Labels added to Jobs and pods; those under narwhal.dev/ are Narwhal's own."

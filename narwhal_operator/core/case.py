@@ -12,6 +12,7 @@ from narwhal_operator.contract.common import JobStatus, Stage, Suspendable
 from narwhal_operator.contract.order import DownloadOrder, OrderHead, S3Store, TranscodeOrder
 from narwhal_operator.core.history import History
 from narwhal_operator.core.observed import Job, Json, Observed
+from narwhal_operator.core.pods import silent
 from narwhal_operator.core.policy import Policy, WorkerPolicy
 from narwhal_operator.core.summary import Verdict
 
@@ -50,8 +51,13 @@ class Case(Generic[SpecT, StatusT]):
 
     @property
     def leftovers(self) -> tuple[Job, ...]:
-        """Jobs of earlier attempts or other work that still run."""
-        return tuple(job for job in self.observed.jobs if not job.finished and job.name != self.job_name)
+        """Jobs of earlier attempts or other work that still run.
+
+        Not one that is being deleted and has pods only that nobody hears of: should they work on, cut off, they find a later
+        attempt's claim in the store and stop (ADR 0028).
+        """
+        others = [job for job in self.observed.jobs if not job.finished and job.name != self.job_name]
+        return tuple(job for job in others if not (job.deleting and silent(job.left or (), self.now)))
 
     def head(self, attempt: int | None = None) -> OrderHead:
         """Whose order it is; attempt None: a sweep."""

@@ -10,7 +10,7 @@ from narwhal_operator.core.case import Case, Rules, SpecT, StatusT
 from narwhal_operator.core.jobs import allowance_of, asked_of
 from narwhal_operator.core.memory import tried
 from narwhal_operator.core.observed import Pod, RefusalKind
-from narwhal_operator.core.pods import leading, wait_of
+from narwhal_operator.core.pods import given_up_at, leading, wait_of
 from narwhal_operator.core.summary import State, Verdict, Want
 from narwhal_operator.core.text import rfc3339
 
@@ -28,7 +28,7 @@ def judge(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict:
     blocked = None if case.history.open else _retry_waits(case) or rules.blocked(case)
     if case.spec.suspend:
         return _suspended(case, startable=blocked is None)
-    return blocked or _held(case) or _queued(case) or _pod_waits(case) or _running(case)
+    return blocked or _held(case) or _queued(case) or _pod_waits(case) or _pod_unheard(case) or _running(case)
 
 
 def _ended(case: Case[SpecT, StatusT]) -> Verdict | None:
@@ -148,8 +148,23 @@ def _pod_waits(case: Case[SpecT, StatusT]) -> Verdict | None:
     return Verdict(State.RECONCILING, Reason.POD_REFUSED, message, "Starting", Want.RUNNING, _START_POLL)
 
 
+def _pod_unheard(case: Case[SpecT, StatusT]) -> Verdict | None:
+    """A pod was to end and nobody says that it has: the Job makes no other one, the operator will."""
+    for pod in case.observed.pods:
+        ended, until = pod.deleted_at, given_up_at(pod)
+        if ended is not None and until is not None and ended < case.now:
+            message = (
+                f"Pod {pod.name} was to end by {rfc3339(ended)}, and node {pod.node} does not say that it has; without"
+                f" word of it another attempt begins at {rfc3339(until)}."
+            )
+            phase = case.before.phase or "Starting"
+            return Verdict(State.RECONCILING, Reason.POD_LOST, message, phase, Want.RUNNING, _START_POLL)
+    return None
+
+
 def _running(case: Case[SpecT, StatusT]) -> Verdict:
-    """A worker runs, or soon will."""
+    """A worker runs, or soon will. Where one of its pods is to end that end is looked for."""
+    look = _START_POLL if any(one.deleted_at is not None for one in case.observed.pods) else None
     report, pod = case.observed.report, leading(case.observed.pods)
     if pod is not None and pod.exit_code is not None:  # its Job is a few seconds late to say so; no phase comes twice
         message, phase = f"Attempt {case.history.number} has ended in pod {pod.name}.", case.before.phase or "Starting"
@@ -160,7 +175,7 @@ def _running(case: Case[SpecT, StatusT]) -> Verdict:
         return Verdict(State.RECONCILING, c.STARTING, message, phase, Want.RUNNING, _START_POLL)
     mine = report is not None and report.attempt == case.history.number
     phase = report.phase if report is not None and mine else "Starting"
-    return Verdict(State.RECONCILING, c.PROGRESSING, _where(case, pod), phase, Want.RUNNING)
+    return Verdict(State.RECONCILING, c.PROGRESSING, _where(case, pod), phase, Want.RUNNING, look)
 
 
 def _where(case: Case[SpecT, StatusT], pod: Pod) -> str:

@@ -13,7 +13,7 @@ from narwhal_operator.core import backoff
 from narwhal_operator.core.endings import Ending, Whose, ending_of, failed_last, starved
 from narwhal_operator.core.memory import Allowance, limit_of
 from narwhal_operator.core.observed import Job, Json, Observed, Resource
-from narwhal_operator.core.pods import leading, newest, thrashes, wait_of
+from narwhal_operator.core.pods import leading, newest, overdue, silent, thrashes, wait_of
 from narwhal_operator.core.scratch import overfilled
 from narwhal_operator.core.text import moment_of, rfc3339
 
@@ -108,7 +108,7 @@ def absorb(history: History, observed: Observed, now: datetime) -> History:
     attempt = history.open
     if attempt is None:
         return history
-    job = observed.job(attempt.job)
+    job = _settled(observed.job(attempt.job), observed, now)
     hopeless = None if job is not None and job.complete else _hopeless(attempt, observed)
     if hopeless is not None:
         ending = hopeless
@@ -128,8 +128,18 @@ def _hopeless(attempt: Attempt, observed: Observed) -> Ending | None:
     return overfilled(observed.pods) or (starved(observed.pods) if attempt.stage == "Range" else None)
 
 
+def _settled(job: Job | None, observed: Observed, now: datetime) -> Job | None:
+    """The Job, as failed if it only waits for word of pods that nobody hears of."""
+    if job is None or job.failing is None or job.finished or not silent(observed.pods, now):
+        return job
+    return replace(job, failed=job.failing)
+
+
 def _given_up(observed: Observed, job: Job, now: datetime) -> Ending | None:
-    """An attempt that is ended although its Job is not: its pod is refused too long, or lost too often."""
+    """An attempt that is ended although its Job is not: its pod is refused too long, lost too often, or not heard of."""
+    for pod in overdue(observed.pods, now)[:1]:
+        message = f"{pod.name} was to end, and node {pod.node} does not say that it has. {TABLE[Reason.POD_LOST].mend}"
+        return Ending(Reason.POD_LOST, message, pod)
     wait = wait_of(observed, job)
     if wait is not None and wait.overdue(now, observed.policy.start_timeout):
         return Ending(Reason.POD_REFUSED, f"{wait.message} {TABLE[Reason.POD_REFUSED].mend}", newest(observed.pods))

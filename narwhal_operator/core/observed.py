@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -65,6 +65,10 @@ class Job:
     queue: str | None = None  # Kueue's: its spec.suspend is Kueue's then, whoever gave it the label
     completed: int = 0
     """Pods that have succeeded; of an indexed Job: indexes."""
+    failing: str | None = None
+    """Reason of its condition FailureTarget: it will fail once the last of its pods is known to have ended."""
+    left: "tuple[Pod, ...] | None" = None
+    """Its pods, where it is being deleted and they were looked at."""
 
     @property
     def finished(self) -> bool:
@@ -93,6 +97,10 @@ class Pod:
     overfilled: str = ""
     """What the kubelet says where it evicted the pod for its own use of disk, beyond a limit of its own."""
     index: str | None = None  # of an indexed Job
+    deleted_at: datetime | None = None
+    """metadata.deletionTimestamp: when its grace is over, for it is being deleted."""
+    grace: timedelta = timedelta(0)
+    """Of that deletion."""
 
 
 class RefusalKind(StrEnum):

@@ -1,6 +1,6 @@
 """API objects (JSON) to the values of `observed`. Lenient: a field that is missing or odd is taken as absent."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from narwhal_operator.core import labels
@@ -32,7 +32,7 @@ def job_of(raw: Json) -> Job:
     """A batch/v1 Job."""
     meta, status = raw["metadata"], _dict(raw.get("status"))
     true = {c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"}
-    failed = true.get("Failed")
+    failed, failing = true.get("Failed"), true.get("FailureTarget")
     return Job(
         name=meta["name"],
         uid=meta["uid"],
@@ -43,7 +43,8 @@ def job_of(raw: Json) -> Job:
         complete="Complete" in true,
         failed=None if failed is None else failed.get("reason") or "Failed",
         started_at=moment_of(status.get("startTime")),
-        message=(failed or {}).get("message") or "",
+        message=(failed or failing or {}).get("message") or "",
+        failing=None if failing is None else failing.get("reason") or "Failed",
         queue=(meta.get("labels") or {}).get(labels.QUEUE) or None,
         completed=int(status.get("succeeded") or 0),
     )
@@ -71,6 +72,8 @@ def pod_of(raw: Json) -> Pod:
         out_of_memory=(ended or {}).get("reason") == "OOMKilled",
         termination=(ended or {}).get("message") or "",
         waiting=None if waiting is None else (waiting.get("reason") or "", waiting.get("message") or ""),
+        deleted_at=moment_of(meta.get("deletionTimestamp")),
+        grace=timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0),
         index=(meta.get("labels") or {}).get(labels.INDEX),
         overfilled=_overfilled(status),
         unschedulable=scheduled.get("message") or None if scheduled.get("reason") == "Unschedulable" else None,

@@ -23,6 +23,9 @@ STUCK: Final = frozenset(
 REPLACEMENTS: Final = 6
 """Pods of one Job that may be disrupted before the attempt ends: past this it is no drain, it is the work or its
 node, and the operator's own backoff must bound it."""
+SILENCE: Final = timedelta(seconds=60)
+"""From the wish that a pod end, and at least half of it from the end of its grace: a worker needs a second, a busy kubelet some
+more. One that has not ended by then is on a node that nobody hears of, and may stay so until somebody deletes the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,28 @@ def leading(pods: tuple[Pod, ...]) -> Pod | None:
     return newest(tuple(pod for pod in pods if pod.running)) or newest(
         tuple(pod for pod in pods if pod.exit_code is None and not pod.failed) or pods
     )
+
+
+def given_up_at(pod: Pod) -> datetime | None:
+    """When the end of a pod that is to end is waited for no longer; None where there is nothing to wait for."""
+    if pod.deleted_at is None or not _going(pod):
+        return None
+    return pod.deleted_at + max(SILENCE - pod.grace, SILENCE / 2)
+
+
+def overdue(pods: tuple[Pod, ...], now: datetime) -> tuple[Pod, ...]:
+    """The pods whose end was waited for in vain."""
+    return tuple(pod for pod in pods if (end := given_up_at(pod)) is not None and end < now)
+
+
+def silent(pods: tuple[Pod, ...], now: datetime) -> bool:
+    """Whether there are pods that have not ended, and no end of any of them will be heard of."""
+    going = sum(_going(pod) for pod in pods)
+    return going > 0 and len(overdue(pods, now)) == going
+
+
+def _going(pod: Pod) -> bool:
+    return pod.exit_code is None and not pod.failed
 
 
 def thrashes(pods: tuple[Pod, ...]) -> bool:

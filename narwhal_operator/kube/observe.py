@@ -45,6 +45,7 @@ async def observe(api: Api, key: Key, policy: Policy, memory: Memory, now: datet
     resource = resource_of({"kind": key.kind} | raw)
     lookup = lookup_of(resource, memory.jobs(resource.uid))
     jobs = await _jobs(api, resource, lookup.jobs)
+    jobs = tuple([await _with_left(api, job, resource) if job.name != lookup.open_job else job for job in jobs])
     seen = again(Observed(resource, policy, jobs), memory)
     if lookup.open_job is not None:
         seen = await _with_pods(api, seen, lookup.open_job, now)
@@ -70,6 +71,18 @@ async def _jobs(api: Api, resource: Resource, names: frozenset[str]) -> tuple[Jo
     return tuple(job_of(raw) for raw in raws if raw is not None and _is_of(raw, resource))
 
 
+async def _with_left(api: Api, job: Job, resource: Resource) -> Job:
+    """A Job that is being deleted with the pods it waits for: they may be on a node that nobody hears of."""
+    if not job.deleting or job.finished:
+        return job
+    return replace(job, left=await _pods_of(api, resource.key.namespace, job.name))
+
+
+async def _pods_of(api: Api, namespace: str, job: str) -> tuple[Pod, ...]:
+    raws = await pages(api, collection("Pod", namespace), {"labelSelector": f"{labels.JOB_NAME}={job}"})
+    return tuple(pod_of(raw) for raw in raws)
+
+
 def _is_of(raw: Json, resource: Resource) -> bool:
     return bool((raw["metadata"].get("labels") or {}).get(labels.UID) == resource.uid)
 
@@ -80,8 +93,7 @@ async def _with_pods(api: Api, seen: Observed, name: str, now: datetime) -> Obse
     if job is None or (job.suspended and not job.finished):
         return seen
     namespace = seen.resource.key.namespace
-    raws = await pages(api, collection("Pod", namespace), {"labelSelector": f"{labels.JOB_NAME}={name}"})
-    pods: tuple[Pod, ...] = tuple(pod_of(raw) for raw in raws)
+    pods = await _pods_of(api, namespace, name)
     refusal = None
     if not pods and not job.finished and now - (job.started_at or job.created_at) > _POD_DUE:
         refusal = await _pod_refusal(api, namespace, job)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from narwhal_operator.contract import order as o
 from narwhal_operator.contract.base import API_VERSION
+from narwhal_operator.contract.common import PodTemplate
 from narwhal_operator.contract.order import DownloadOrder
 from narwhal_operator.contract.outcome import TABLE, Class, Reason
 from narwhal_operator.core import labels, scratch
@@ -20,6 +21,9 @@ CONTAINER: Final = "worker"
 TERMINATION_LOG: Final = "/dev/termination-log"
 GRACE: Final = 30
 """Seconds from SIGTERM to SIGKILL; a worker needs about one."""
+NODE_PATIENCE: Final = 30
+"""Seconds a worker stays on a node that is NotReady or not heard of; Kubernetes' own 300 are for what loses its work."""
+_SILENT_NODE: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 PART_RETRIES: Final = 2
 """Times a part is made again in the same attempt."""
 _HOPELESS: Final = frozenset({Class.TERMINAL, Class.USER, Class.MEMORY})
@@ -126,10 +130,19 @@ def _template(create: CreateJob, resource: Resource, policy: Policy, marks: dict
     spec |= template.model_dump(
         mode="json", by_alias=True, exclude_none=True, include={"node_selector", "tolerations", "priority_class_name"}
     )
+    spec["tolerations"] = [*spec.get("tolerations", ()), *_patience(template)]
     if create.avoid:
         spec["affinity"] = {"nodeAffinity": _elsewhere(create.avoid)}
     annotations = {labels.NAME: resource.key.name, labels.ORDER: text}
     return {"metadata": {"labels": marks, "annotations": annotations}, "spec": spec}
+
+
+def _patience(template: PodTemplate) -> list[Json]:
+    """For how long a pod stays on a node that says nothing, where its user does not say: what is finished is stored."""
+    taken = [one.key for one in template.tolerations or () if one.effect in {None, "NoExecute"}]
+    keys = [key for key in _SILENT_NODE if key not in taken and None not in taken]
+    toleration = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": NODE_PATIENCE}
+    return [{"key": key} | toleration for key in keys]
 
 
 def _elsewhere(nodes: tuple[str, ...]) -> Json:

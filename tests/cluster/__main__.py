@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.cluster import images, paths, process, toolchain
+from tests.cluster import images, paths, process, second, toolchain
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import Layout
 from tests.cluster.privilege import as_root, cluster_command, give_to_user
@@ -17,7 +17,7 @@ from tests.cluster.shell import say
 
 # Set for the child that already is root in a mount namespace of its own.
 INSIDE = "NARWHAL_CLUSTER_INSIDE"
-NEED_ROOT = frozenset({"up", "down", "load", "images"})
+NEED_ROOT = frozenset({"up", "down", "load", "images", "node"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     built.add_argument("--json", action="store_true", help="print {name: archive} instead")
     load = commands.add_parser("load", help="import docker-archives into the cluster")
     load.add_argument("archives", nargs="+", type=Path, metavar="IMAGE.tar")
+    other = commands.add_parser("node", help="a second node: add, freeze, thaw, remove")
+    other.add_argument("what", choices=("add", "freeze", "thaw", "remove"))
+    other.add_argument("archives", nargs="*", type=Path, metavar="IMAGE.tar", help="with add: images it is to have")
     return parser
 
 
@@ -75,9 +78,23 @@ def _run(arguments: argparse.Namespace) -> int:
             _images(arguments.names or list(images.PROJECT), as_json=arguments.json)
         case "load":
             process.load(archive.resolve() for archive in arguments.archives)
+        case "node":
+            _node(arguments.what, [archive.resolve() for archive in arguments.archives])
         case _:
             return _status()
     return 0
+
+
+def _node(what: str, archives: list[Path]) -> None:
+    match what:
+        case "add":
+            sys.stdout.write(f"{second.add(archives)}\n")
+        case "freeze":
+            second.freeze()
+        case "thaw":
+            second.thaw()
+        case _:
+            second.remove()
 
 
 def _images(names: list[str], *, as_json: bool) -> None:

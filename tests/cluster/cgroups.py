@@ -21,20 +21,20 @@ def hierarchies() -> list[Path]:
 
 
 def make(name: str) -> None:
-    """Makes the group `name` in every hierarchy, fit to hold children."""
+    """Makes the group `name` (a path: in a group that is there) in every hierarchy, fit to hold children."""
     for hierarchy in hierarchies():
         group = hierarchy / name
         if (hierarchy / "cgroup.controllers").exists():
             # (In hybrid mode it has no controllers to enable, but runc puts its processes there, too.)
             # Only ever added: systemd has most of them on already, and another may count on them by the time we end.
-            _enable_controllers(hierarchy)
+            _enable_controllers(group.parent)
             group.mkdir(exist_ok=True)
             _enable_controllers(group)
         else:
             group.mkdir(exist_ok=True)
             for value in ("cpuset.cpus", "cpuset.mems"):  # empty in a new v1 group, which then can run nothing
-                if (hierarchy / value).exists():
-                    (group / value).write_text((hierarchy / value).read_text())
+                if (group.parent / value).exists():
+                    (group / value).write_text((group.parent / value).read_text())
 
 
 def _enable_controllers(group: Path) -> None:
@@ -43,6 +43,18 @@ def _enable_controllers(group: Path) -> None:
     for controller in V2_CONTROLLERS:
         if controller in available and controller not in enabled:
             (group / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def processes(name: str) -> set[int]:
+    """The processes in the group `name` and below, in whatever hierarchy."""
+    found: set[int] = set()
+    for hierarchy in hierarchies():
+        for procs in (hierarchy / name).rglob("cgroup.procs"):
+            try:
+                found.update(int(pid) for pid in procs.read_text().split())
+            except OSError:
+                continue  # removed meanwhile: nothing runs there
+    return found
 
 
 def remove(name: str, timeout: float = 20) -> None:

@@ -66,11 +66,6 @@ class Layout:
         """The administrator's kubeconfig."""
         return self.root / "kubeconfig"
 
-    @property
-    def containerd_socket(self) -> Path:
-        """Where containerd listens."""
-        return self.root / "containerd.sock"
-
     def component_kubeconfig(self, component: str) -> Path:
         """The kubeconfig a component reads."""
         return self.root / f"{component}.kubeconfig"

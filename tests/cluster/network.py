@@ -54,6 +54,26 @@ class Addresses:
         """Pod addresses of the node; routed from the host, too."""
         return IPv4Network((int(self.block[128 * 256]), 24))
 
+    @property
+    def second(self) -> str:
+        """The second node's InternalIP, behind the first."""
+        return str(self.block[6])
+
+    @property
+    def second_gateway(self) -> str:
+        """The first node's end of the link to the second."""
+        return str(self.block[5])
+
+    @property
+    def second_link(self) -> IPv4Network:
+        """That link."""
+        return IPv4Network((int(self.block[4]), 30))
+
+    @property
+    def second_pods(self) -> IPv4Network:
+        """Pod addresses of the second node."""
+        return IPv4Network((int(self.block[129 * 256]), 24))
+
 
 def free_addresses() -> Addresses:
     """The first block that nothing on this host routes to.
@@ -122,7 +142,45 @@ def disconnect(name: str) -> None:
         run(["sh", "-c", f"ip link delete {shlex.quote(name)} || ! ip link show {shlex.quote(name)} 2>/dev/null"])
 
 
-def write_cni(directory: Path, addresses: Addresses, state: Path) -> None:
+def join(name: str, addresses: Addresses, first: int, second: int) -> None:
+    """Links the second node to the first, which passes on what is not for itself, to the host, too.
+
+    Args:
+        name: of the link on the first node.
+        addresses: the cluster's.
+        first: a process in the network namespace of the first node.
+        second: a process in that of the second.
+    """
+    first_net, second_net = (["nsenter", "--target", str(pid), "--net", "--"] for pid in (first, second))
+    run([*first_net, "ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", str(second)])
+    here = f"""
+        ip address add {addresses.second_gateway}/30 dev {name}
+        ip link set {name} up
+        ip route add {addresses.second_pods} via {addresses.second}
+    """
+    there = f"""
+        ip link set lo up
+        ip address add {addresses.second}/30 dev eth0
+        ip link set eth0 up
+        ip route add default via {addresses.second_gateway}
+        sysctl -q -w net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
+    """
+    run([*second_net, "sh", "-ec", there])
+    run([*first_net, "sh", "-ec", here])
+    for network in (addresses.second_link, addresses.second_pods):
+        run(["ip", "route", "replace", str(network), "via", addresses.node])
+
+
+def part(name: str, addresses: Addresses, first: int) -> None:
+    """Undoes `join`, whole or begun; the kernel does most of it when the second node ends, a little later."""
+    gone = f"ip link delete {name} || ! ip link show {name} 2>/dev/null"
+    run(["nsenter", "--target", str(first), "--net", "--", "sh", "-c", f"! ip link show {name} 2>/dev/null || {gone}"])
+    for network in (addresses.second_link, addresses.second_pods):
+        if run(["ip", "route", "show", str(network)]):
+            run(["ip", "route", "delete", str(network)])
+
+
+def write_cni(directory: Path, pods: IPv4Network, state: Path) -> None:
     """Writes the CNI configuration: a bridge with masquerading, addresses kept under `state`, host ports."""
     directory.mkdir(parents=True)
     bridge = {
@@ -134,7 +192,7 @@ def write_cni(directory: Path, addresses: Addresses, state: Path) -> None:
         "ipam": {
             "type": "host-local",
             "dataDir": str(state),
-            "ranges": [[{"subnet": str(addresses.pods)}]],
+            "ranges": [[{"subnet": str(pods)}]],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }

@@ -29,17 +29,26 @@ def make(directory: Path, addresses: Addresses, node: str) -> None:
         "node": f"/O=system:nodes/CN=system:node:{node}",
     }
     names = {"apiserver": serving, "node": f"DNS:{node},IP:{addresses.node}"}
-    authority: list[str | Path] = ["-CA", directory / "ca.crt", "-CAkey", directory / "ca.key"]
     for name, subject in subjects.items():
-        extensions = [
-            "basicConstraints=critical,CA:FALSE",
-            "extendedKeyUsage=serverAuth,clientAuth",
-            *([f"subjectAltName={names[name]}"] if name in names else []),
-        ]
-        run([*_key_and_certificate(directory / name, subject, extensions), *authority])
+        _issue(directory, name, subject, names.get(name))
     signing = directory / "service-account"
     run(["openssl", "genpkey", "-algorithm", "EC", *CURVE, "-out", f"{signing}.key"])
     run(["openssl", "pkey", "-in", f"{signing}.key", "-pubout", "-out", f"{signing}.pub"])
+
+
+def add_node(directory: Path, user: str, node: str, address: str) -> None:
+    """Writes the key and certificate `user` of another node's kubelet."""
+    _issue(directory, user, f"/O=system:nodes/CN=system:node:{node}", f"DNS:{node},IP:{address}")
+
+
+def _issue(directory: Path, name: str, subject: str, names: str | None) -> None:
+    extensions = [
+        "basicConstraints=critical,CA:FALSE",
+        "extendedKeyUsage=serverAuth,clientAuth",
+        *([f"subjectAltName={names}"] if names else []),
+    ]
+    authority: list[str | Path] = ["-CA", directory / "ca.crt", "-CAkey", directory / "ca.key"]
+    run([*_key_and_certificate(directory / name, subject, extensions), *authority])
 
 
 def _key_and_certificate(path: Path, subject: str, extensions: list[str]) -> list[str | Path]:

@@ -4,24 +4,22 @@
 what it can see to be true.
 """
 
-import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tests.cluster import addons, cgroups, components, images, kubeconfig, network, paths, pki, sandbox, toolchain
+from tests.cluster import addons, cgroups, components, images, kubeconfig, network, node, paths, pki, sandbox, toolchain
 from tests.cluster.api import Api, healthy, resolves
 from tests.cluster.components import Component
+from tests.cluster.crew import Crew, import_images, recorded
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import API_PORT, NODE, Layout, Process, State
 from tests.cluster.locks import locked
 from tests.cluster.network import Addresses
 from tests.cluster.privilege import give_to_user
-from tests.cluster.shell import PATH, run, say, tail, wait_for
-
-START_TIMEOUT = 90  # seconds for any one step; the whole takes about six on two free cores
+from tests.cluster.shell import PATH, run, say
 
 
 def up(user: int | None) -> Layout:
@@ -39,7 +37,7 @@ def up(user: int | None) -> Layout:
         # One that runs but has no user left is what a killed test session left behind: nobody knows what is in it.
         if state is None or not (state.kept or _living(state)) or not is_up(state):
             state = _start_anew(layout)
-        users = _living(state) if user is None else [*_living(state), _recorded(user)]
+        users = _living(state) if user is None else [*_living(state), recorded(user)]
         layout.write_state(replace(state, users=users, kept=state.kept or user is None))
     return layout
 
@@ -91,12 +89,21 @@ def load(archives: Iterable[Path]) -> None:
     Raises:
         ClusterError: no cluster is up, or an archive cannot be read.
     """
+    layout, state = running()
+    import_images(node.first(layout, state.addresses).containerd_socket, list(archives))
+
+
+def running() -> tuple[Layout, State]:
+    """The cluster that is up.
+
+    Raises:
+        ClusterError: none is.
+    """
     layout = Layout(paths.run_directory())
     state = layout.read_state()
     if state is None or not is_up(state):
-        raise ClusterError("no cluster is up to load images into: make cluster-up")
-    for archive in archives:
-        _import_image(layout, archive)
+        raise ClusterError("no cluster is up: make cluster-up")
+    return layout, state
 
 
 def is_up(state: State) -> bool:
@@ -117,9 +124,11 @@ def server_url(addresses: Addresses) -> str:
     return f"https://{addresses.node}:{API_PORT}"
 
 
-def _import_image(layout: Layout, archive: Path) -> None:
-    where = ["--address", str(layout.containerd_socket), "--namespace", "k8s.io"]
-    run(["ctr", *where, "images", "import", archive], timeout=600)
+def node_ready(api: Api, name: str) -> bool:
+    """Whether a node is Ready."""
+    found = api.get(f"/api/v1/nodes/{name}") or {}
+    conditions = found.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _stop_all(layout: Layout) -> None:
@@ -141,31 +150,26 @@ class _Starter:
         self.layout = layout
         self.addresses = addresses
         self.init = init
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.node = node.first(layout, addresses)
+        self.crew = Crew(init, layout.root)
 
     def start(self) -> State:
         """Starts everything in order; what can be done at the same time is."""
         layout, addresses = self.layout, self.addresses
         archives = images.ensure(["pause", "coredns"])
         self._prepare()
-        for component in (
-            components.etcd(layout),
-            components.containerd(layout, addresses),
-            components.apiserver(layout, addresses),
-        ):
-            self._spawn(component)
+        self.crew.spawn([components.etcd(layout), node.containerd(self.node), components.apiserver(layout, addresses)])
         with ThreadPoolExecutor(max_workers=1) as beside:
             imported = beside.submit(self._import, list(archives.values()))
-            self._wait("kube-apiserver", "the API server to be ready", partial(_ready, addresses))
+            self.crew.wait("kube-apiserver", "the API server to be ready", partial(_ready, addresses))
             imported.result()
         later = [
             components.controller_manager(layout),
             components.scheduler(layout),
-            components.proxy(layout, addresses),
-            components.kubelet(layout, addresses),
+            node.proxy(self.node),
+            node.kubelet(self.node),
         ]
-        for component in later:
-            self._spawn(component)
+        self.crew.spawn(later)
         self._kubectl_apply(addons.coredns(addresses))
         self._wait_until_useful(later)
         return self._state()
@@ -183,15 +187,9 @@ class _Starter:
         kubeconfig.write(layout.kubeconfig, server, layout.pki, "admin")
         give_to_user(layout.kubeconfig)
 
-    def _spawn(self, component: Component) -> None:
-        log = self.layout.logs / f"{component.name}.log"
-        argv = [*sandbox.enter(self.init), *component.argv]
-        self.running[component.name] = sandbox.spawn(argv, log, sandbox.environment(self.layout.root))
-
     def _import(self, archives: list[Path]) -> None:
-        self._wait("containerd", "containerd to answer", self.layout.containerd_socket.exists)
-        for archive in archives:
-            _import_image(self.layout, archive)
+        self.crew.wait("containerd", "containerd to answer", self.node.containerd_socket.exists)
+        import_images(self.node.containerd_socket, archives)
 
     def _kubectl_apply(self, manifests: str) -> None:
         where = f"--kubeconfig={self.layout.kubeconfig}"
@@ -200,49 +198,14 @@ class _Starter:
 
     def _wait_until_useful(self, later: list[Component]) -> None:
         """Waits for what a user waits for: a Ready node, the default service account, Services, names."""
-        for component in later:
-            if component.health:
-                url = component.health.format(node=self.addresses.node)
-                self._wait(component.name, f"{component.name} to be well", partial(healthy, url))
-        self._wait("kubelet", f"node {NODE} to be Ready", self._node_ready)
+        self.crew.wait_healthy(later, self.addresses.node)
+        self.crew.wait("kubelet", f"node {NODE} to be Ready", partial(node_ready, self._api, NODE))
         account = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._wait("kube-controller-manager", "the default service account", lambda: self._api.get(account) is not None)
+        self.crew.wait(
+            "kube-controller-manager", "the default service account", lambda: self._api.get(account) is not None
+        )
         name = "kubernetes.default.svc.cluster.local"
-        self._wait("kube-proxy", f"{name} by DNS", lambda: resolves(self.addresses.dns, name))
-
-    def _node_ready(self) -> bool:
-        node = self._api.get(f"/api/v1/nodes/{NODE}") or {}
-        conditions = node.get("status", {}).get("conditions", [])
-        return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-
-    def _wait(self, name: str, what: str, check: Callable[[], bool]) -> None:
-        """Waits for `check`; ends at once when any component has ended, with that one's last words."""
-
-        def checked() -> bool:
-            for other, process in self.running.items():
-                if process.poll() is not None:
-                    raise ClusterError(f"{other} ended with {process.returncode}; {self._last_words(other)}")
-            return check()
-
-        try:
-            wait_for(f"waiting for {what}", checked, START_TIMEOUT)
-        except ClusterError as error:
-            if name in self.running and self.running[name].poll() is None:
-                raise ClusterError(f"{error}; {self._last_words(name)}") from error
-            raise
-
-    def _last_words(self, name: str) -> str:
-        log = self.layout.logs / f"{name}.log"
-        return f"its log is {log}, which ends with:\n{tail(log.read_text(errors='replace'))}"
+        self.crew.wait("kube-proxy", f"{name} by DNS", lambda: resolves(self.addresses.dns, name))
 
     def _state(self) -> State:
-        # Ours is nsenter, which waits; the component itself is its child.
-        processes = {name: _recorded(sandbox.child(process.pid)) for name, process in self.running.items()}
-        return State(str(self.addresses.block), _recorded(self.init), processes, users=[], kept=False)
-
-
-def _recorded(pid: int | None) -> Process:
-    started = sandbox.start_time(pid) if pid is not None else None
-    if pid is None or started is None:
-        raise ClusterError(f"process {pid} ended while the cluster came up; see the logs")
-    return Process(pid, started)
+        return State(str(self.addresses.block), recorded(self.init), self.crew.processes(), users=[], kept=False)

@@ -132,7 +132,7 @@ def stop(directory: Path, timeout: float = 30) -> None:
 
 
 def marked(directory: Path) -> list[int]:
-    """The processes that carry the sandbox's mark; zombies carry nothing any more."""
+    """The processes that carry the mark of a sandbox in that directory, or below it; zombies carry nothing any more."""
     mark = f"{MARK}={directory}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -141,7 +141,7 @@ def marked(directory: Path) -> list[int]:
                 variables = (entry / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue  # it ended meanwhile, or belongs to a kernel that shows nobody its environment
-            if mark in variables:
+            if any(variable == mark or variable.startswith(mark + b"/") for variable in variables):
                 found.append(int(entry.name))
     return found
 
@@ -155,6 +155,12 @@ def start_time(pid: int) -> int | None:
     """When a process began, in clock ticks since the machine's start (proc(5), field 22); None without one."""
     fields = _stat(pid)
     return int(fields[19]) if fields and fields[0] != "Z" else None
+
+
+def state(pid: int) -> str | None:
+    """What a process does (proc(5), field 3): R runs, S and D wait, T is stopped, Z has ended; None without one."""
+    fields = _stat(pid)
+    return fields[0] if fields else None
 
 
 def child(pid: int) -> int | None:

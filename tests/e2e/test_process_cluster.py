@@ -12,6 +12,7 @@ import pytest
 from tests.cluster import cgroups, paths, sandbox
 from tests.cluster.command_line import call
 from tests.cluster.layout import Layout
+from tests.cluster.node import SECOND, SECOND_NODE
 from tests.cluster.privilege import as_root, cluster_command
 from tests.cluster.shell import run, wait_for
 
@@ -33,7 +34,10 @@ def _traces(layout: Layout) -> list[str]:
     """What is on this machine of a cluster: its directory, interface, cgroups, mounts and processes."""
     found = [str(layout.root)] if layout.root.exists() else []
     found += [str(link) for link in [Path("/sys/class/net", layout.name)] if link.exists()]
-    found += [str(group) for hierarchy in cgroups.hierarchies() if (group := hierarchy / layout.name).exists()]
+    groups = (layout.name, f"{layout.name}/{SECOND}")
+    found += [
+        str(path) for hierarchy in cgroups.hierarchies() for name in groups if (path := hierarchy / name).exists()
+    ]
     found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(layout.root) in line]
     found += [line for line in run(["ps", "-eo", "args"]).splitlines() if str(layout.root) in line]
     return found
@@ -95,6 +99,26 @@ def test_a_crash_is_told_and_mended(other_cluster: Layout) -> None:
     assert (status.returncode, status.stdout[:6]) == (1, "broken")
     call("up")
     assert call("status").startswith("up;")
+
+
+def test_a_second_node_comes_and_goes(other_cluster: Layout) -> None:
+    """It is Ready and runs nothing that does not ask for it; removed, or with its cluster while it stands still, it leaves no trace."""
+    call("up")
+    routes, seen = run(["ip", "route"]), _traces(other_cluster)
+    assert call("node", "add").strip() == SECOND_NODE
+    assert run(["ip", "route"]) != routes
+    call("node", "remove")
+    assert run(["ip", "route"]) == routes
+    assert _of_the_second(_traces(other_cluster)) == _of_the_second(seen) == []
+    call("node", "add")
+    call("node", "freeze")
+    assert _of_the_second(_traces(other_cluster)) != []
+    call("down")
+    assert _traces(other_cluster) == []
+
+
+def _of_the_second(traces: list[str]) -> list[str]:
+    return [trace for trace in traces if SECOND in trace]
 
 
 def test_a_cluster_started_by_hand_outlives_the_tests(other_cluster: Layout) -> None:

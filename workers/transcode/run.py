@@ -324,7 +324,7 @@ class Transcode:
             encoder = Encoder(title, given, shelf, place, self._tell, stored)
             loading = asyncio.get_running_loop().call_later(LOADING_SECONDS, _load)
             try:
-                await together(encoder.run(), asides.run())
+                await Fence(shelf, self.order.head).around(together(encoder.run(), asides.run()))
             finally:
                 loading.cancel()
             probe.check_unchanged(given)

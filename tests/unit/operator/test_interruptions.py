@@ -9,6 +9,7 @@ import pytest
 
 from narwhal_operator.contract.outcome import Reason
 from narwhal_operator.core.observed import Json
+from narwhal_operator.core.text import rfc3339
 from narwhal_operator.kube.paths import collection, named
 from narwhal_operator.kube.rbac import RULES
 from tests.unit.operator import build as b
@@ -110,6 +111,15 @@ async def divided_and_deleted(world: World) -> None:
     await world.settle()
 
 
+async def on_a_silent_node(world: World) -> None:
+    """A worker's node is not heard of any more; its pod is to end, and never has."""
+    world.work = lambda order: None if order["head"]["attempt"] == 1 else Reason.COMPLETED
+    await plain(world)
+    for pod in world.api.of_kind("Pod"):
+        pod["metadata"] |= {"deletionTimestamp": rfc3339(world.now), "finalizers": ["batch.kubernetes.io/job-tracking"]}
+    await world.settle()
+
+
 def by_attempt(*reasons: Reason) -> Work:
     """Attempts that end with these reasons, one after the other."""
     return lambda order: reasons[min(order["head"]["attempt"], len(reasons)) - 1]
@@ -117,7 +127,7 @@ def by_attempt(*reasons: Reason) -> Work:
 
 SCENARIOS = (
     plain, retried, failed, chained, suspended_and_resumed, changed_in_mid_run, deleted_in_mid_run, short_lived, library,
-    divided, divided_and_deleted,
+    divided, divided_and_deleted, on_a_silent_node,
 )  # fmt: skip
 
 
@@ -194,6 +204,7 @@ def test_ends() -> None:
         "library": [],
         "divided": [],
         "divided_and_deleted": [],
+        "on_a_silent_node": done,
     }
     tcj = ends["divided"][named("TranscodingJob", "media", "bbb")]
     assert [(number, job[-7:], reason) for number, job, reason in tcj["attempts"]] == [

@@ -85,7 +85,12 @@ JOB: Json = {
     },
 }
 SECRET = {"optional": True, "defaultMode": 0o440}
+PATIENCE = [
+    {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
+    for state in ("not-ready", "unreachable")
+]
 POD: Json = {
+    "tolerations": PATIENCE,
     "restartPolicy": "Never",
     "automountServiceAccountToken": False,
     "enableServiceLinks": False,
@@ -200,7 +205,7 @@ def test_the_users_template_is_under_our_own_marks() -> None:
     pod = manifest["spec"]["template"]
     assert pod["metadata"]["labels"]["team"] == manifest["metadata"]["labels"]["team"] == "video"
     assert pod["spec"]["nodeSelector"] == {"disk": "fast"}
-    assert pod["spec"]["tolerations"] == [{"key": "spot", "operator": "Exists"}]
+    assert pod["spec"]["tolerations"] == [{"key": "spot", "operator": "Exists"}, *PATIENCE]
     assert pod["spec"]["priorityClassName"] == "low"
     forged = replace(create, template=PodTemplate.model_construct(labels={"narwhal.dev/uid": "another"}))
     labels = job(forged, b.resource("TranscodingJob", b.transcode_spec()), POLICY)["metadata"]["labels"]
