@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from workers.transcode.decode import Piece, decode
-from workers.verify.facts import Package, Sample, Segment, Stream
+from workers.verify.facts import Package, Segment, Stream
+from workers.verify.given import Sample
 from workers.verify.init import Track
 from workers.verify.readers import Reader
 

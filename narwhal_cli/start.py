@@ -95,8 +95,9 @@ def _modules(named: str | None, data: bytes) -> Sequence[str]:
     """What the first worker will import; a guess by the words of the manifest, which is parsed later."""
     downloads = b"DownloadJob" in data or b"MediaLibrary" in data
     store = "directory" if named and not named.startswith("s3:") else "s3"
+    first = () if downloads else ("workers.transcode.engine:ask",)
     worker = "workers.download.run" if downloads else "workers.transcode.run"
-    return ("workers.common.worker", f"workers.common.{store}", worker)
+    return (*first, "workers.common.worker", f"workers.common.{store}", worker)
 
 
 def read(name: str) -> bytes:

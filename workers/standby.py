@@ -1,5 +1,7 @@
 """A worker's interpreter that stands by: `python -m workers.standby MODULE…` imports, then waits to be told what to run.
 
+Of MODULE:FUNCTION the function is called, without arguments, before the next is imported.
+
 What it is to run comes as one line of JSON on standard input, the module and its arguments: `["workers.transcode", "--order",
 "FILE"]`. The end of standard input without a line means that nothing is to be run. `narwhal run` starts one before it has
 read its manifest: on two cores a worker begins half a second earlier.
@@ -20,7 +22,10 @@ def main() -> None:
     """Imports what is named, waits, and becomes the worker it is told to be."""
     gc.disable()  # what is imported stays
     for name in sys.argv[1:]:
-        importlib.import_module(name)
+        module, _, function = name.partition(":")
+        found = importlib.import_module(module)
+        if function:
+            getattr(found, function)()
     gc.enable()
     line = sys.stdin.buffer.readline(LINE_LIMIT)
     if not line.endswith(b"\n"):

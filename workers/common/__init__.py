@@ -1,5 +1,5 @@
 """What all workers share. Imported before any module of it, so that `minio` comes without what workers do not use."""
 
-from workers.common.lean import leave_out_administration
+from workers.common.lean import leave_out_unused
 
-leave_out_administration()
+leave_out_unused()

@@ -1,21 +1,42 @@
-"""The S3 client without its administration: half of what importing `minio` costs, and nothing a worker uses."""
+"""The S3 client without what no worker asks a store for: half of what importing `minio` costs.
+
+`minio` imports all of its parts at once; those that are left out here administer a server, or are the XML of requests that are
+never made (lifecycle, notifications, replication, SELECT, encryption at rest). Their names are there, and refuse to be used.
+"""
 
 import sys
 from types import ModuleType
-from typing import Final, NoReturn
+from typing import Any, Final, Self
 
-UNUSED: Final = "minio.crypto"
-"""Loads argon2, cffi and a cipher for `minio.minioadmin`, which the package's own `__init__` imports."""
+UNUSED: Final = (
+    "minio.crypto",  # argon2, cffi and a cipher, for the administration
+    "minio.lifecycleconfig",
+    "minio.minioadmin",
+    "minio.notificationconfig",
+    "minio.replicationconfig",
+    "minio.select",
+    "minio.sseconfig",
+)
 
 
-def leave_out_administration() -> None:
-    """Puts a module without content in that one's place, unless it is loaded already; before `minio` is imported."""
-    if UNUSED in sys.modules:
+class Absent:
+    """Whatever a module that is left out has: not to be made, called or looked into."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Refuses."""
+        raise RuntimeError("this part of the S3 client is left out of workers: see workers.common.lean")
+
+
+class _Empty(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Absent
+
+
+def leave_out_unused() -> None:
+    """Puts modules without content in those ones' places; before `minio` is imported, else it stays as it is."""
+    if "minio" in sys.modules:
         return
-    empty = ModuleType(UNUSED, "Left out: see workers.common.lean.")
-    vars(empty).update(encrypt=_refuse, decrypt=_refuse)
-    sys.modules[UNUSED] = empty
-
-
-def _refuse(*_: object) -> NoReturn:
-    raise RuntimeError("the administration of MinIO is left out of workers: see workers.common.lean")
+    for name in UNUSED:
+        sys.modules[name] = _Empty(name, "Left out: see workers.common.lean.")

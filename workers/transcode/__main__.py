@@ -18,6 +18,9 @@ async def _run(order: "TranscodeOrder", context: "Context") -> "Result":
 
 if __name__ == "__main__":
     gc.disable()  # what imports make stays: to look through it again and again is a fifth of the start
+    from workers.transcode import engine
+
+    engine.ask()
     from workers.common.worker import main
 
     main("TranscodingJob", _run)

@@ -11,7 +11,7 @@ from typing import Final
 
 from workers.common.files import scratch_errors
 from workers.transcode import command, runner
-from workers.verify.facts import Sample
+from workers.verify.given import Sample
 
 PICTURE: Final = command.TINY * command.TINY
 DARK: Final = 40

@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from narwhal_operator.contract.transcode import LoudnessPlan
-from workers.transcode.crypt import Seal
 from workers.transcode.extras import Extras
 from workers.transcode.layout import segment_name, transport_name
 from workers.transcode.plan import AUDIO_RATE, AudioTrack, Plan, Rung
 from workers.transcode.rates import Timeline
-from workers.transcode.transport import Ticks
 from workers.verify.fragment import Fragment
 from workers.verify.init import Track
+
+if TYPE_CHECKING:  # few titles are encrypted or transport streams
+    from workers.transcode.crypt import Seal
+    from workers.transcode.transport import Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Rendition:
     """The init segment; of transport streams that of what is encoded here, which is not stored."""
     track: Track | None = None
     stored: dict[int, Stored] = field(default_factory=dict)
-    transport: Ticks | None = None
+    transport: "Ticks | None" = None
     """Where its segments are transport streams: its time, which those have rounded. None: they are fragmented MP4."""
 
     def file(self, index: int) -> str:
@@ -85,7 +88,7 @@ class Title:
     videos: tuple[Rendition, ...]
     audios: tuple[Rendition, ...]
     extras: Extras = field(default_factory=Extras)
-    seal: Seal | None = None
+    seal: "Seal | None" = None
 
     @property
     def renditions(self) -> tuple[Rendition, ...]:
@@ -108,7 +111,7 @@ class Title:
         return max(1, int(longest + Fraction(1, 2)))
 
 
-def title(plan: Plan, seal: Seal | None = None, *, transport: bool = False) -> Title:
+def title(plan: Plan, seal: "Seal | None" = None, *, transport: bool = False) -> Title:
     """The renditions of a plan, nothing of them stored yet."""
     videos = [Rendition(rung.name, rung.name, rung=rung) for rung in plan.rungs]
     audios = [Rendition(track.name, f"audio/{track.name}", audio=track) for track in plan.audio]
@@ -117,7 +120,9 @@ def title(plan: Plan, seal: Seal | None = None, *, transport: bool = False) -> T
     return Title(plan, tuple(videos), tuple(audios), seal=seal)
 
 
-def _ticks(plan: Plan, one: Rendition) -> Ticks:
+def _ticks(plan: Plan, one: Rendition) -> "Ticks":
+    from workers.transcode.transport import Ticks
+
     if one.audio:
         return Ticks(AUDIO_RATE, one.audio.frame)
     line = plan.timeline_of(one.rung) if one.rung else plan.timeline

@@ -18,11 +18,10 @@ from narwhal_operator.contract.transcode import COMMAND_LENGTH, TranscodeProgres
 from workers.common.context import Context, Result
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, evidence, ladder, probe, room, runner, transport
+from workers.transcode import command, engine, evidence, ladder, probe, room, runner
 from workers.transcode.asides import Asides
 from workers.transcode.counters import BYTES, READ, REUSED, REUSED_BYTES, SEGMENTS
 from workers.transcode.cpus import available, threads
-from workers.transcode.crypt import Key, read_keys, seal
 from workers.transcode.delta.identity import Film, film, sealed_by
 from workers.transcode.delta.reuse import Reuse
 from workers.transcode.encode import Encoder, Place
@@ -34,10 +33,11 @@ from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock
-from workers.transcode.tasks import stop, together
+from workers.transcode.tasks import together
 
 # What only some orders need, and what is needed once FFmpeg runs, is imported where it is needed: it begins that much earlier.
 if TYPE_CHECKING:
+    from workers.transcode.crypt import Key
     from workers.transcode.versions import Record
 
 SEALING: Final = 2
@@ -62,16 +62,11 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
         count = await asyncio.to_thread(publish.sweep, store, order)
         return Result(message=f"Removed {count} objects of unfinished runs and of versions past their time.")
     runner.require("ffmpeg", "ffprobe", "nice", "setpriv")
-    asking = asyncio.create_task(_engine())
+    store = await _open(order, context)
     try:
-        await asyncio.sleep(0)  # FFmpeg starts, and loads its libraries while we load the store's
-        store = await _open(order, context)
-        try:
-            return await Transcode(order, context, store, asking).run()
-        except WorkError as error:
-            raise await evidence.kept(store, order, context.index, error) from error
-    finally:
-        await stop([asking])
+        return await Transcode(order, context, store).run()
+    except WorkError as error:
+        raise await evidence.kept(store, order, context.index, error) from error
 
 
 async def _open(order: TranscodeOrder, context: Context) -> ObjectStore:
@@ -87,8 +82,6 @@ class Transcode:
     order: TranscodeOrder
     context: Context
     store: ObjectStore
-    asking: "asyncio.Task[str]"
-    """FFmpeg's version."""
     image: ObjectInfo | None = None
     """Of the watermark, where one is asked for."""
     film: Film = field(default_factory=dict)
@@ -101,10 +94,10 @@ class Transcode:
             from workers.transcode import watermark
 
             self.image = await watermark.find(source, self.order.spec.watermark)
-        engine = await self.asking
-        shelf = await self._shelf(info, engine)
+        version = await engine.version()
+        shelf = await self._shelf(info, version)
         if self.order.head.task in STAGES:
-            return await self._go_on(source, info, shelf, engine)
+            return await self._go_on(source, info, shelf, version)
         if self.order.spec.mode == "Encode" and (done := await self._finished(shelf)):
             self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
             from workers.transcode import publish
@@ -115,7 +108,7 @@ class Transcode:
         given = await self._fetch(source, info)
         with given.file:
             await self._check_digest(given, info)
-            return await self._work(given, shelf, engine)
+            return await self._work(given, shelf, version)
 
     async def _shelf(self, info: ObjectInfo, engine: str) -> Shelf:
         """The version's place, with what encrypts it. Raises WorkError(SecretNotFound | SecretInvalid)."""
@@ -127,12 +120,14 @@ class Transcode:
         secret = wish.keys_from.secret_ref.name
         if self.order.keys is None:
             raise WorkError(Reason.INVALID_ORDER, f"The order names no directory for the Secret {secret}.")
+        from workers.transcode.crypt import read_keys, seal
+
         keys = await asyncio.to_thread(read_keys, Path(self.order.keys), secret)
         self.film, layout = self._film(info, engine, keys), self._layout(info, engine, keys)
         sealing = seal(wish, keys, sealed_by(self.film), spec.packaging.segment_duration)
         return Shelf(self.store, bucket, layout, seal=sealing)
 
-    def _film(self, info: ObjectInfo, engine: str, keys: Sequence[Key] = ()) -> Film:
+    def _film(self, info: ObjectInfo, engine: str, keys: "Sequence[Key]" = ()) -> Film:
         image = [self.image.etag, self.image.size] if self.image else None
         return film(self._source(info), engine, self.order.spec, keys, image)
 
@@ -173,6 +168,8 @@ class Transcode:
             await quality.require(spec.quality)
         plan = ladder.plan(await probe.examine(given, tolerant=spec.on_damage == "Tolerate"), spec)
         if self._transport:
+            from workers.transcode import transport
+
             transport.require(given.name, plan.timeline.duration)
         if plan.tolerant:
             from workers.transcode.survey import survey
@@ -256,7 +253,7 @@ class Transcode:
         self.context.report(plan=summary)
         return Result("Planned; nothing is stored in mode Plan.", plan=summary)
 
-    def _layout(self, info: ObjectInfo, engine: str, keys: Sequence[Key] = ()) -> Layout:
+    def _layout(self, info: ObjectInfo, engine: str, keys: "Sequence[Key]" = ()) -> Layout:
         """The version's name: the same work finds what was done of it, other work never meets it."""
         spec = self.order.spec
         work = {
@@ -362,12 +359,3 @@ def _changed(name: str) -> WorkError:
 def _digest(given: probe.InputFile) -> str:
     given.file.seek(0)
     return hashlib.file_digest(given.file, "sha256").hexdigest()
-
-
-async def _engine() -> str:
-    """FFmpeg's version, such as `ffmpeg 5.1.9`; part of a version's name."""
-    text = bytearray()
-    bounds = runner.Bounds(stall_seconds=None, wall_seconds=30)
-    await runner.run(lambda _: command.version(), bounds=bounds, on_output=text.extend)
-    words = bytes(text[:200]).decode("utf-8", "replace").split()
-    return f"ffmpeg {words[2]}"[:128] if words[:2] == ["ffmpeg", "version"] else "ffmpeg"

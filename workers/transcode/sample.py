@@ -16,7 +16,7 @@ from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import stop
-from workers.verify.facts import Planned, Sample, Source
+from workers.verify.given import Planned, Sample, Source
 
 LOOKS: Final = 32
 """Times the source is looked at because the output is black or silent."""

@@ -4,21 +4,22 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.files import scratch_errors
 from workers.common.store import IMMUTABLE, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode import limits
-from workers.transcode.crypt import Seal
 from workers.transcode.layout import ANEW, INIT, Layout, segment_index
 from workers.transcode.rates import Timeline
 from workers.transcode.rendition import Rendition, Stored
 from workers.transcode.tasks import together
-from workers.transcode.transport import muxed, read_head
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.fragment import read_fragment
 from workers.verify.init import read_init
+
+if TYPE_CHECKING:
+    from workers.transcode.crypt import Seal
 
 T = TypeVar("T")
 CHUNK: Final = 4 * 1024 * 1024
@@ -33,7 +34,7 @@ class Shelf:
     bucket: str
     layout: Layout
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.STORE_READS))
-    seal: Seal | None = None
+    seal: "Seal | None" = None
     """What encrypts segments on their way in and opens them on their way out."""
 
     def key(self, rendition: Rendition, name: str) -> str:
@@ -55,6 +56,8 @@ class Shelf:
         key = self.key(rendition, rendition.file(index))
         kind = content_type_of(key)
         if rendition.transport is not None:
+            from workers.transcode.transport import muxed
+
             with scratch_errors(path):
                 await asyncio.to_thread(muxed, path, rendition.init or b"", index)
         if self.seal is not None:
@@ -66,6 +69,8 @@ class Shelf:
         """A stored segment by its first bytes. Raises DamagedSegmentError."""
         head, size = await self.call(self._head, rendition, index, info)
         if rendition.transport is not None:
+            from workers.transcode.transport import read_head
+
             track, part = await asyncio.to_thread(read_head, head, rendition.transport, size)
             rendition.track = rendition.track or track
             return Stored(index, info.size, info.etag, part, size)
@@ -193,7 +198,7 @@ async def _initialized(shelf: Shelf, rendition: Rendition, found: dict[str, Obje
     return True
 
 
-def _sealed(seal: Seal, rendition: Rendition, index: int, path: Path) -> Path:
+def _sealed(seal: "Seal", rendition: Rendition, index: int, path: Path) -> Path:
     """The stored form of a segment on scratch, in its place. Raises DamagedSegmentError."""
     track = rendition.track or (read_init(rendition.init) if rendition.init else None)
     if track is None:

@@ -17,7 +17,6 @@ from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together
-from workers.transcode.transport import ORIGIN
 
 RECORD: Final = "subtitles.json"
 CHARSETS: Final = (None, "CP1252")
@@ -135,7 +134,11 @@ class Subtitler:
     def _objects(self, cues: Sequence[webvtt.Cue]) -> Iterator[tuple[str, bytes]]:
         """Names and contents of a track's segments: plain for HLS, in MP4 for DASH."""
         line = self.title.plan.timeline
-        origin = ORIGIN if self.title.transport else 0
+        origin = 0
+        if self.title.transport:
+            from workers.transcode.transport import ORIGIN
+
+            origin = ORIGIN
         for index, text in enumerate(webvtt.segments(cues, line.borders, origin)):
             yield text_name(index), text.encode()
         if self.dash:

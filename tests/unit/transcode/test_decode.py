@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workers.transcode.decode import BRIGHT, DARK, LOUD, PICTURE, SILENT, _seen
-from workers.verify.facts import Sample
+from workers.verify.given import Sample
 
 SAMPLE = Sample("x", "u", None)
 

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from workers.verify.facts import Kind, Object, Package, Planned, Sample, Segment, Source, Stream, average, peak
+from workers.verify.facts import Kind, Object, Package, Segment, Stream, average, peak
 from workers.verify.fragment import Fragment
+from workers.verify.given import Planned, Sample, Source
 from workers.verify.init import Track
 from workers.verify.mpd import Representation
 from workers.verify.playlist import Playlist, parse

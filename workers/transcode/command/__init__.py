@@ -9,7 +9,7 @@ from workers.transcode.command.audio import Gains, audio_graph, encode_audio, me
 from workers.transcode.command.common import Job, Range, Source
 from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
-from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, survey, version
+from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, survey
 from workers.transcode.command.pictures import cover, mark, posters, sheet
 from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
@@ -55,6 +55,5 @@ __all__ = [
     "share",
     "sheet",
     "survey",
-    "version",
     "video_graph",
 ]

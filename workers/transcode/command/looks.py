@@ -9,11 +9,6 @@ from workers.transcode import limits
 from workers.transcode.command.common import Source, doors, ffmpeg, given, lenient, strict
 
 
-def version() -> list[str]:
-    """FFmpeg's version and build."""
-    return ["ffmpeg", "-hide_banner", "-version"]
-
-
 def probe(source: Source, *extra: str) -> list[str]:
     """Container and streams as JSON. `extra` replaces the guard on pixels, to learn what it refused."""
     guard = extra or ("-max_pixels", str(limits.MAX_PIXELS))

@@ -6,23 +6,27 @@ Not in it: how a rung is scaled from others, which gives other bytes for the sam
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode import command
-from workers.transcode.crypt import Key
 from workers.transcode.media import About
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Title
+
+if TYPE_CHECKING:
+    from workers.transcode.crypt import Key
 
 Film = Mapping[str, Any]
 """What all renditions of a version are made of: the input, the engine, what encrypts them, and for pictures the watermark."""
 
 
-def film(source: Any, engine: str, options: TranscodeOptions, keys: Sequence[Key], image: Sequence[Any] | None) -> Film:
+def film(
+    source: Any, engine: str, options: TranscodeOptions, keys: "Sequence[Key]", image: Sequence[Any] | None
+) -> Film:
     """Of an input by its identity, the versions of the engine, keys, and the watermark's image by its identity."""
     encryption = options.packaging.encryption
     return {

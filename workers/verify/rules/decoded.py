@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from workers.verify.facts import LONGEST_PACKET, Package, Planned, Stream
+from workers.verify.facts import LONGEST_PACKET, Package, Stream
+from workers.verify.given import Planned
 from workers.verify.rule import Finding, Rule, Severity, rule
 from workers.verify.rules.media import MILLISECOND
 
