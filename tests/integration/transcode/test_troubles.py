@@ -11,7 +11,9 @@ import pytest
 from narwhal_operator.contract.order import TranscodeOrder
 from narwhal_operator.contract.outcome import TABLE, Reason
 from tests.cluster.privilege import as_root
+from tests.integration.transcode import stages
 from tests.integration.transcode.studio import AAC, BUCKET, X264, Studio, assert_plays, ffmpeg, picture, tone
+from tests.integration.transcode.test_runner import shim
 from tests.integration.transcode.test_s3 import fetched
 from tests.support.processes import until
 from tests.support.seaweed import S3Server
@@ -85,6 +87,19 @@ def test_a_store_that_fails_every_request_once_is_not_noticed(
     assert_plays(fetched(s3, "unwell", tmp_path / "copy") / "master.m3u8", FRAMES)
 
 
+def test_several_pods_do_not_notice_it_either(
+    studio: Studio, s3: S3Server, ill: Unwell, film: Path, tmp_path: Path
+) -> None:
+    """The plan they share, the input that is read by range, the end: each request fails once, and every stage ends well."""
+    order(studio, s3, film, "parts")
+    spec = SPEC | {"output": {"bucket": BUCKET, "prefix": "parts"}}
+    given = stages.divided(studio, "parts.mp4", spec=spec, store=s3.secret(endpoint=ill.endpoint))
+    ended = stages.by_parts(studio, given)
+    assert ended.reason is Reason.COMPLETED, ended.message
+    assert ill.failed == len(set(ill.asked))
+    assert_plays(fetched(s3, "parts", tmp_path / "copy") / "master.m3u8", FRAMES)
+
+
 def test_a_store_that_breaks_while_segments_come_costs_none_that_is_stored(
     studio: Studio, s3: S3Server, ill: Unwell, film: Path, tmp_path: Path
 ) -> None:
@@ -133,6 +148,20 @@ def test_killed_between_the_segments_and_the_playlists_it_encodes_nothing_again(
     assert encodes(studio) == 0
     assert segments(s3, "killed-late") == before
     assert_plays(fetched(s3, "killed-late", tmp_path / "copy") / "master.m3u8", FRAMES)
+
+
+@pytest.mark.parametrize(("how", "begun"), [("kill -9 $$", 1), ("exit 1", 2)])
+def test_an_encoder_that_was_killed_is_not_begun_anew_from_the_start(
+    studio: Studio, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, begun: int
+) -> None:
+    """Of a part behind a seek: one that failed by itself may do better without it, one that was killed is the next attempt's."""
+    studio.input().write_bytes(film.read_bytes())
+    given = stages.divided(studio, spec=SPEC)
+    assert stages.plan(studio, given) > 2
+    shim(tmp_path, f"echo begun >> {tmp_path}/begun; {how}")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert stages.part(studio, given, 2).reason in {Reason.OUT_OF_MEMORY, Reason.ENCODER_FAILED}
+    assert (tmp_path / "begun").read_text().split() == ["begun"] * begun
 
 
 def disk(size: int, directory: Path) -> list[str]:
