@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock demo check verify test integration conformance chaos e2e bench images cluster-up cluster-down clean
+.PHONY: help setup lock demo check verify test integration conformance chaos kueue e2e bench images cluster-up cluster-down clean
 
 help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ conformance: setup ## Odd media through the real worker, played by FFmpeg, hls.j
 
 chaos: setup ## Every fault between operator and API server: each write, each watch event (some minutes)
 	@NARWHAL_CHAOS=full pytest tests/chaos
+
+kueue: setup ## What is left to Kueue, with Kueue itself (built once, some minutes)
+	@pytest tests/kueue
 
 e2e: setup ## Tests on a real cluster: an existing one (NARWHAL_TEST_KUBECONFIG), kind, or processes
 	@pytest tests/e2e

@@ -28,6 +28,7 @@ class GoModule:
     module: str  # the requirement whose version names the cache entry; empty: the module's own code
     packages: dict[str, str]  # binary -> package
     variables: dict[str, str] = field(default_factory=dict)  # -X; {version} is the requirement's
+    manifests: str = ""  # a directory of the requirement, kept beside the binaries
 
     @property
     def directory(self) -> Path:
@@ -70,9 +71,10 @@ GO_MODULES = {
         GoModule("minio", "github.com/minio/minio", {"minio": "github.com/minio/minio"}),
         GoModule("helm", "helm.sh/helm/v3", {"helm": "helm.sh/helm/v3/cmd/helm"}),
         GoModule("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
+        GoModule("kueue", "sigs.k8s.io/kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}, manifests="charts/kueue"),
     )
 }
-# What the process cluster and its images need; kind is built only where Docker answers.
+# What the process cluster and its images need; kind is built only where Docker answers, Kueue for `make kueue`.
 ALWAYS = ("etcd", "kubernetes", "coredns", "pause", "helm", "minio")
 
 
@@ -90,6 +92,15 @@ def binary(name: str) -> Path:
     raise ClusterError(f"no Go module of hack/cluster builds {name}")
 
 
+def manifests(module: str) -> Path:
+    """What a Go module brings to be applied beside its program: CRDs, or a chart.
+
+    Raises:
+        ClusterError: the build failed.
+    """
+    return _built(GO_MODULES[module]) / "manifests"
+
+
 def ensure_all() -> None:
     """Builds or fetches everything the process cluster needs."""
     for name in ALWAYS:
@@ -99,7 +110,8 @@ def ensure_all() -> None:
 
 def _built(module: GoModule) -> Path:
     """The directory of a module's binaries."""
-    digest = _digest(sorted(path for path in module.directory.iterdir() if path.is_file()), module.flags)
+    files = sorted(path for path in module.directory.iterdir() if path.is_file())
+    digest = _digest(files, module.flags + module.manifests)
     return _cached(f"bin/{module.name}-{module.version}-{digest}", lambda target: _go_build(module, target))
 
 
@@ -109,11 +121,22 @@ def _go_build(module: GoModule, target: Path) -> None:
     flags = ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", module.flags]
     argv: list[str | Path] = [_go(), "build", *flags, "-o", f"{target}/", *module.packages.values()]
     run(argv, env=environment, cwd=module.directory, timeout=BUILD_TIMEOUT)
+    if module.manifests:
+        place = run([_go(), "list", "-m", "-f", "{{.Dir}}", module.module], env=environment, cwd=module.directory)
+        _copy(Path(place.strip()) / module.manifests, target / "manifests")
     if module.name == "etcd":  # its package is called server
         (target / "server").rename(target / "etcd")
     for name in module.packages:
         if not (target / name).is_file():
             raise ClusterError(f"go build in {module.directory} made no {name}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Files only, not their modes: Go's module cache is read-only, and ours is swept."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
+            (target / path.relative_to(source)).write_bytes(path.read_bytes())
 
 
 def _go() -> Path:
