@@ -9,9 +9,13 @@ ENCODE_SHARE = 95
 """Percent of the whole that encoding is, as a worker counts it; the rest is verification and publishing."""
 
 
-def merged(reports: Sequence[WorkerReport], completed: int, plan: TranscodePlan | None) -> TranscodeProgress | None:
-    """The progress of the whole; None while no pod has said anything. `completed`: how many parts have ended well.
+def merged(
+    reports: Sequence[WorkerReport], completed: int, plan: TranscodePlan | None, running: frozenset[int]
+) -> TranscodeProgress | None:
+    """The progress of the whole; None while no pod has said anything.
 
+    `completed`: how many parts have ended well. `running`: the parts whose pods run, and so how fast it goes: what a pod said last
+    of its speed outlives it.
     Of a part that ended without being heard (the operator was not there) the mean of all parts is taken.
     """
     heard = {one.part.index: (one.part, one.transcode) for one in reports if one.part and one.transcode}
@@ -25,7 +29,8 @@ def merged(reports: Sequence[WorkerReport], completed: int, plan: TranscodePlan 
     share = (total - before.segments_done) / part.ranges
     new = sum(progress.segments_done for progress in parts) - _known(heard.values())
     done = min(total, before.segments_done + new + round(unheard * share))
-    speed = sum(progress.speed or 0 for progress in parts if progress.segments_done < progress.segments_total)
+    going = [progress for index, (_, progress) in heard.items() if index in running]
+    speed = sum(progress.speed or 0 for progress in going if progress.segments_done < progress.segments_total)
     return TranscodeProgress(
         percent=max(before.percent, ENCODE_SHARE * done // max(1, total)),
         segments_done=done,

@@ -119,7 +119,8 @@ def _facts(case: _Case, verdict: Verdict) -> Json:
     said = report.transcode if report is not None and mine else None
     if opened is not None and opened.stage == "Range":
         reports = [one for one in case.observed.reports if one.attempt == opened.number]
-        said = merged(reports, case.job.completed if case.job is not None else 0, plan)
+        running = frozenset(int(pod.index) for pod in case.observed.pods if pod.running and pod.index is not None)
+        said = merged(reports, case.job.completed if case.job is not None else 0, plan, running)
     progress = _progress(before.progress, said)
     if verdict.state is State.COMPLETE:
         progress = _whole(progress)

@@ -228,9 +228,10 @@ def report(index: int, done: int, total: int, speed: float | None = 1.0, **more:
     return WorkerReport.from_wire(made | more)
 
 
-def progress(*reports: WorkerReport, before: Json | None = None, completed: int = 0) -> Json:
+def progress(*reports: WorkerReport, before: Json | None = None, completed: int = 0, running: int = 2) -> Json:
     """The progress in the status."""
-    view = seen("Range", pods=(part(0),), job={"completed": completed}, reports=reports)
+    pods = tuple(part(index) for index in range(running))
+    view = seen("Range", pods=pods, job={"completed": completed}, reports=reports)
     if before:
         resource = replace(view.resource, status=view.resource.status | {"progress": before})
         view = replace(view, resource=resource)
@@ -249,6 +250,12 @@ def test_parts_add_up() -> None:
         ("a", 70, 35),
         ("audio/main", 50, 25),
     ]
+
+
+def test_what_a_pod_said_of_its_speed_ends_with_it() -> None:
+    """Its segments stay; how fast it was says nothing of how fast it goes."""
+    found = progress(report(0, 25, 50), report(1, 5, 10), running=1)
+    assert (found["segmentsDone"], found["speed"]) == (50, 1.0)
 
 
 def test_a_part_that_ended_unheard_counts() -> None:
