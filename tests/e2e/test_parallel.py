@@ -1,11 +1,13 @@
 """A title by several pods in a real cluster: they share the work, and one that is killed costs its own part's last seconds."""
 
+from contextlib import suppress
 from typing import Final
 
 import pytest
 
-from tests.e2e.kube import Object
-from tests.e2e.manifests import transcode
+from tests.cluster.errors import ClusterError
+from tests.e2e.kube import Object, finished
+from tests.e2e.manifests import SMALL, transcode
 from tests.e2e.store import Bucket
 from tests.e2e.world import World
 from tests.support.processes import until
@@ -16,6 +18,40 @@ NS: Final = "parallel"
 FRAMES: Final = 2000
 SEGMENTS: Final = 12
 """Segments stored when a pod is killed: of 40 for each of two rungs and the sound."""
+
+STARVE: Final = """
+import os, signal, time
+from pathlib import Path
+
+def encoders(pages):
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            encodes = (path / "comm").read_text() == "ffmpeg\\n" and b"libx264" in (path / "cmdline").read_bytes()
+            if encodes and int((path / "statm").read_text().split()[1]) >= pages:
+                yield int(path.name)
+        except OSError:
+            continue
+
+first, eaters, until = set(), [], time.monotonic() + 20
+while not first and time.monotonic() < until:
+    time.sleep(0.02)
+    first = set(encoders(10_000))  # 40 MB: the largest, or the worker is
+for pid in first:
+    os.kill(pid, signal.SIGSTOP)  # so that it does not end before it is killed
+while first and first <= set(encoders(1)) and len(eaters) < 40:
+    pid = os.fork()
+    if not pid:
+        held = b"x" * 2**24
+        time.sleep(60)
+        os._exit(0)
+    eaters.append(pid)
+    time.sleep(0.05)
+for pid in eaters:
+    os.kill(pid, signal.SIGKILL)
+for pid in first & set(encoders(1)):
+    os.kill(pid, signal.SIGCONT)
+"""
+"""Takes memory in many small processes until the kernel kills the largest, FFmpeg or the worker, and no more."""
 
 
 def test_a_pod_that_is_killed_costs_its_own_part_only(world: World) -> None:
@@ -39,6 +75,38 @@ def test_a_pod_that_is_killed_costs_its_own_part_only(world: World) -> None:
     assert len(world.kube.jobs_of(owner)) == 3
     ladder = bucket.fetch_ladder("vod/film", world.scratch / "parallel")
     assert ladder.frames() == [FRAMES, FRAMES]
+
+
+def test_a_part_without_enough_memory_gets_more_and_the_others_lose_nothing(world: World) -> None:
+    """The kernel kills the encoder of one part: the attempt ends, the next has half as much again, and what is stored stays."""
+    world.namespace(NS)
+    bucket = Bucket(world.store, NS).make()
+    bucket.upload("long.mp4", world.files.long)
+    limits = {"resources": SMALL | {"limits": {"memory": "400Mi"}}}
+    world.kube.apply(transcode(NS, "starved", "long.mp4", parallelism=3, template=limits))
+    owner = world.kube.get(NS, "tcj", "starved")
+    until(lambda: len(bucket.segments("vod/starved/")) >= SEGMENTS // 2, 120, "segments are stored")
+    until(lambda: starved(world, owner), 120, "a part is killed for want of memory")
+    before = bucket.segments("vod/starved/")
+    status = world.until(NS, "tcj", "starved", "Complete")
+    after = bucket.segments("vod/starved/")
+    assert [key for key, made in before.items() if "/audio/" not in key and after.get(key) != made] == []
+    first, *_, last = status["attempts"]
+    assert (first["reason"], first["memory"], last["reason"]) == ("OutOfMemory", "400Mi", "Completed")
+    assert status["attempts"][1]["memory"] == "600Mi"
+    assert bucket.fetch_ladder("vod/starved", world.scratch / "starved").frames() == [FRAMES, FRAMES]
+
+
+def starved(world: World, owner: Object) -> bool:
+    """Whether an attempt has ended for want of memory; if not, a part is made to want it."""
+    status = world.kube.status(NS, "tcj", owner["metadata"]["name"])
+    if any(attempt.get("reason") == "OutOfMemory" for attempt in status["attempts"]):
+        return True
+    assert not finished(status), "too fast to be starved"
+    for part in parts(world, owner)[:1]:
+        with suppress(ClusterError):  # the part has ended; or all of the container is killed, this process with it
+            world.kube.run("exec", "--namespace", NS, part["metadata"]["name"], "--", "python3", "-c", STARVE)
+    return False
 
 
 def parts(world: World, owner: Object) -> list[Object]:
