@@ -8,9 +8,11 @@ On the process cluster, with Narwhal installed by its chart:
 - burst: 500 suspended DownloadJobs as fast as the API server takes them; a Job counts when a watch tells of it
 
 - many: 10,000 TranscodingJobs that have ended and 200 that run: the operator's memory, CPU, the age of a shown status
+- argo: 300 TranscodingJobs to pods, against 300 Workflows to pods by the controller of Argo Workflows; vs_argo is the ratio of the
+  rates against its default settings, vs_argo_raised against `--qps=500 --burst=500`
 
-`bench/control.py --many` measures the last alone, and `--burst` measures the burst alone, with the operator as a process beside an API server and the Job
-controller: no node, no image, no root. BENCH_ROUNDS (default 5) is how often each start is measured.
+`--burst`, `--many` and `--argo` measure one alone; there (and always for the last two) the operator is a process beside an API server and
+the Job controller: no node, no image, no root. BENCH_ROUNDS (default 5) is how often each start is measured.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from bench.control_argo import rates
 from bench.control_burst import Burst, burst
 from bench.control_many import RESYNC, busy, idle
 from bench.control_start import start_over_bare_job
@@ -49,7 +52,7 @@ LIMITS: Final = {
     "idle_cpu_10k": 0.02,
     "status_lag_p99_s": 5.0,
 }
-AT_LEAST: Final = {"jobs_per_s": 100.0}
+AT_LEAST: Final = {"jobs_per_s": 100.0, "vs_argo": 4.0}
 
 
 def main(arguments: list[str]) -> int:
@@ -57,11 +60,13 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         match arguments:
             case []:
-                figures = whole(Path(name)) | many(Path(name))
+                figures = whole(Path(name)) | many(Path(name)) | versus(Path(name))
             case ["--burst"]:
                 figures = alone(Path(name))
             case ["--many"]:
                 figures = many(Path(name))
+            case ["--argo"]:
+                figures = versus(Path(name))
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
@@ -121,6 +126,14 @@ def many(scratch: Path) -> dict[str, float]:
         "busy_cpu_10k": round(used.cpu, 3),
         "status_lag_p99_s": round(p99, 2),
     }
+
+
+def versus(scratch: Path) -> dict[str, float]:
+    """Resources to pods, ours and Argo's."""
+    place = scratch / "argo"
+    place.mkdir()
+    with plane(place) as operator:
+        return rates(place, operator)
 
 
 @contextmanager

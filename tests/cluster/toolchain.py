@@ -55,6 +55,7 @@ class GoModule:
 
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 _VERSION = "k8s.io/component-base/version"
+_ARGO = "github.com/argoproj/argo-workflows"
 GO_MODULES = {
     module.name: module
     for module in (
@@ -71,10 +72,17 @@ GO_MODULES = {
         GoModule("minio", "github.com/minio/minio", {"minio": "github.com/minio/minio"}),
         GoModule("helm", "helm.sh/helm/v3", {"helm": "helm.sh/helm/v3/cmd/helm"}),
         GoModule("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
+        GoModule(
+            "argo",
+            f"{_ARGO}/v3",
+            {"workflow-controller": f"{_ARGO}/v3/cmd/workflow-controller"},
+            {f"{_ARGO}/v3.version": "{version}"},
+            manifests="manifests/base/crds/minimal",
+        ),
         GoModule("kueue", "sigs.k8s.io/kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}, manifests="charts/kueue"),
     )
 }
-# What the process cluster and its images need; kind is built only where Docker answers, Kueue for `make kueue`.
+# What the process cluster and its images need; kind is built only where Docker answers, the others where they are used.
 ALWAYS = ("etcd", "kubernetes", "coredns", "pause", "helm", "minio")
 
 
