@@ -11,8 +11,8 @@ On the process cluster, with Narwhal installed by its chart:
 - argo: 300 TranscodingJobs to pods, against 300 Workflows to pods by the controller of Argo Workflows; vs_argo is the ratio of the
   rates against its default settings, vs_argo_raised against `--qps=500 --burst=500`
 
-`--burst`, `--many` and `--argo` measure one alone; there (and always for the last two) the operator is a process beside an API server and
-the Job controller: no node, no image, no root. BENCH_ROUNDS (default 5) is how often each start is measured.
+`--start`, `--burst`, `--many` and `--argo` measure one alone; of the last three (and always of the last two) the operator is a process beside an
+API server and the Job controller: no node, no image, no root. BENCH_ROUNDS (default 5) is how often each start is measured.
 """
 
 import asyncio
@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case []:
                 figures = whole(Path(name)) | many(Path(name)) | versus(Path(name))
+            case ["--start"]:
+                figures = whole(Path(name), bursts=False)
             case ["--burst"]:
                 figures = alone(Path(name))
             case ["--many"]:
@@ -78,20 +80,22 @@ def main(arguments: list[str]) -> int:
     return 1 if beyond else 0
 
 
-def whole(scratch: Path) -> dict[str, float]:
-    """Both measurements on a real cluster."""
+def whole(scratch: Path, *, bursts: bool = True) -> dict[str, float]:
+    """Start and burst on a real cluster, or the start alone."""
     provider = choose()
     cluster = provider.up(scratch)
     try:
         with inhabited(cluster, media.Media(CLIP, CLIP, CLIP, CLIP), scratch) as world:
             calm(world)
             bare, empty = asyncio.run(start_over_bare_job(world, CLIP, ROUNDS))
+            starts = {"start_over_bare_job_s": round(bare, 3), "start_over_empty_job_s": round(empty, 3)}
+            if not bursts:
+                return starts
             pod = world.release.operator_pods()[0]["metadata"]["name"]
             with cluster.port_forward(NAMESPACE, f"pod/{pod}", 8080) as port:
                 made = asyncio.run(burst(cluster.kubeconfig, COUNT, f"http://127.0.0.1:{port}/metrics"))
     finally:
         provider.down()
-    starts = {"start_over_bare_job_s": round(bare, 3), "start_over_empty_job_s": round(empty, 3)}
     return {**starts, **figures_of(made)}
 
 
