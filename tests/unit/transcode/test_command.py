@@ -106,12 +106,16 @@ def output(number: int, name: str, crf: int, cap: list[str]) -> list[str]:
 
 
 def test_encoders_share_the_threads_by_their_pixels() -> None:
-    """What the CPUs allow, at least one each, on more than two CPUs two; a rung alone has all."""
+    """What the CPUs allow, at least one each; on two CPUs two for over a fifth of the work, on more for all; a rung alone has all."""
     both = planned()
     high, low = both.rungs
     assert [share(both, rung, 12) for rung in (high, low)] == [10, 2]
     assert [share(both, rung, 6) for rung in (high, low)] == [5, 2]
+    assert [share(both, rung, 3) for rung in (high, low)] == [2, 1]
+    assert [share(both, rung, 2) for rung in (high, low)] == [2, 1]
     assert [share(both, rung, 1) for rung in (high, low)] == [1, 1]
+    middle = replace(low, name="480p", width=854, height=480)
+    assert [share(replace(both, rungs=(high, middle, low)), rung, 3) for rung in (high, middle, low)] == [2, 2, 1]
     assert share(replace(both, rungs=(low,)), low, 12) == 12
 
 

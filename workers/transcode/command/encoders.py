@@ -20,6 +20,8 @@ HEVC_PRESET: Final = "veryfast"
 AV1_PRESET: Final = "10"
 FEW_THREADS: Final = 3
 """Threads of two CPUs."""
+BESIDE: Final = Fraction(1, 5)
+"""More than that part of all work is on two CPUs worth a rung's encoder a thread of its own (ADR 0029)."""
 BUFFER: Final = Fraction(3, 2)
 """Seconds of the cap that the decoder's buffer holds (VBV)."""
 REORDERED: Final = 2
@@ -76,12 +78,13 @@ def encoder(plan: Plan, rung: Rung, threads: int) -> Iterable[str]:
 def share(plan: Plan, rung: Rung, threads: int) -> int:
     """Threads of a rung's encoder: its part of all work, for all encoders run at once.
 
-    With one thread x264 encodes within FFmpeg's own loop, which decodes and scales as well: on two CPUs that saves work
-    and costs no time, on more it would keep them idle.
+    With one thread x264 encodes within FFmpeg's own loop, which scales as well and meanwhile feeds nobody: on one CPU that
+    saves work, on two it may be done with small rungs, on more it would keep them idle.
     """
     work = sum(other.width * other.height * WORK[other.codec] for other in plan.rungs)
-    least = 1 if threads <= FEW_THREADS else 2
-    return max(least, round(threads * rung.width * rung.height * WORK[rung.codec] / work))
+    part = Fraction(rung.width * rung.height * WORK[rung.codec], work)
+    beside = threads > FEW_THREADS or (threads == FEW_THREADS and part > BESIDE)
+    return max(2 if beside else 1, round(threads * part))
 
 
 def _tags(plan: Plan, rung: Rung) -> Iterable[str]:
