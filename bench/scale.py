@@ -1,8 +1,8 @@
 """What a transcode by several pods wins and costs, against one pod: worker processes of one CPU each, over an S3.
 
-Three runs of the same film (the clip ten times, 300 s of 1080p, the standard ladder), one after the other: 15 minutes. The film is
+Three runs of the same film (the clip ten times, 300 s of 1080p, the standard ladder), one after the other. The film is
 as long as that for what it measures: seven processes start instead of one, 5 to 10 s of CPU, which is nothing in the ranges
-that Narwhal makes by itself, of 170 s of work and more; here they are of 110 s.
+that Narwhal makes by itself, of 170 s of work and more; here they are a third shorter.
 
 - one: the whole in one process on one CPU
 - parts: Plan, then four parts of the video and the sound in two processes at a time, each on a CPU of its own, then Finish

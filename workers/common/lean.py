@@ -1,4 +1,4 @@
-"""The S3 client without what no worker asks a store for: half of what importing `minio` costs.
+"""The S3 client without what no worker asks a store for: most of what importing `minio` costs (ADR 0018).
 
 `minio` imports all of its parts at once; those that are left out here administer a server, or are the XML of requests that are
 never made (lifecycle, notifications, replication, SELECT, encryption at rest). Their names are there, and refuse to be used.

@@ -83,9 +83,8 @@ class Encoder:
 
     async def _video(self, gap: Gap) -> None:
         ended = await self._range(self.title.plan, gap)
-        failed = (
-            ended.code > 0 or ended.stalled
-        )  # by itself: who is killed, for memory, would be killed again, hours later
+        # By itself: one that is killed, for memory, would be killed again, hours later.
+        failed = ended.code > 0 or ended.stalled
         if failed and self.title.plan.seekable and (gap.part.start > 0 or self.title.plan.skipped > 0):
             # A seek is a saving. What fails behind one may decode well from the start (an open GOP, a poor index).
             ended = await self._range(replace(self.title.plan, seekable=False), gap)

@@ -122,6 +122,7 @@ def test_deleted_in_any_stage_it_sweeps_and_goes(plane: Plane, operator: Operato
     plane.run(namespace, plane.pod_of(namespace, job))
     plane.delete(KIND, namespace, "film")
     sweep = until(lambda: next(iter(sweeps(plane, namespace)), None), SECONDS, "a pod sweeps")
+    assert plane.get("Job", namespace, job) is None, "the sweep began beside a worker"
     plane.end(namespace, sweep, Reason.COMPLETED)
     plane.gone(KIND, namespace, "film")
     until(lambda: not plane.list("Job", namespace) and not plane.list("Pod", namespace), SECONDS, "nothing is left")

@@ -2,9 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -26,26 +25,15 @@ class Claimed(DirectoryStore):
         self.claim = b""
         self.read_since = threading.Event()
 
-    def put_file(
-        self,
-        bucket: str,
-        key: str,
-        path: Path,
-        *,
-        content_type: str,
-        cache_control: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> ObjectInfo:
+    def put_file(self, bucket: str, key: str, *given: Any, **how: Any) -> ObjectInfo:
         """Stores a file, and lets the caller go on when somebody has looked whose the version is."""
-        given = super().put_file(
-            bucket, key, path, content_type=content_type, cache_control=cache_control, metadata=metadata
-        )
+        stored = super().put_file(bucket, key, *given, **how)
         if not self.claim:
             order = (self.root / bucket / key).parents[1] / fence.ORDER
             self.claim = json.dumps(json.loads(order.read_bytes()) | {"attempt": "2"}).encode()
             order.write_bytes(self.claim)
         assert self.read_since.wait(LIMIT), "nobody looked whose the version is"
-        return given
+        return stored
 
     def read(self, bucket: str, key: str, start: int = 0, length: int | None = None) -> bytes:
         """What is stored."""

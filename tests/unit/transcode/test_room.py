@@ -12,14 +12,24 @@ from workers.transcode import limits, room
 GI = 1024**3
 
 
+def taken(size: int, bound: int | None) -> bool:
+    """Whether an input of this size is fetched."""
+    try:
+        room.require("media/film.mp4", size, bound)
+    except WorkError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     ("size", "bound"),
     [(10**15, None), (48 * GI, 50 * GI), (3 * GI, 4 * GI), (1, 2)],
     ids=["no bound", "large", "a quarter is kept", "tiny"],
 )
 def test_an_input_that_leaves_room_is_taken(size: int, bound: int | None) -> None:
-    """A volume without a bound has the disk's; of one with a bound a part is the segments'."""
-    room.require("media/film.mp4", size, bound)
+    """A volume without a bound has the disk's; of one with a bound a part is the segments', and a byte more would be too much."""
+    assert taken(size, bound)
+    assert bound is None or not taken(bound - room.kept(bound) + 1, bound)
 
 
 @pytest.mark.parametrize(("size", "bound"), [(48 * GI + 1, 50 * GI), (3 * GI + 1, 4 * GI), (3, 2)])
