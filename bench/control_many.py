@@ -1,6 +1,7 @@
 """What the operator costs where many resources have ended and some run: memory, CPU, and how old a shown status is.
 
-An API server and the Job controller; the kubelet is this process: it says that pods run, and answers as their workers.
+An API server, the Job controller, the scheduler, and nodes of kwok (bench/control_nodes.py), where pods run and nobody works: this
+process answers for their workers when the operator asks for their progress.
 """
 
 import asyncio
@@ -31,13 +32,16 @@ SETTLE: Final = 20.0
 """Seconds a new operator has to come to rest before it is measured."""
 WINDOW: Final = 60.0
 """Seconds it is measured for."""
-RESYNC: Final = 90.0
-"""Seconds between the operator's slow looks at everything: after SETTLE and one window without it, the next holds one."""
+RESYNC: Final = 65.0
+"""Seconds between the operator's slow looks at everything: after SETTLE, the first half of a window holds none, the second one."""
 USUAL_RESYNC: Final = 600.0
 """Seconds between them as it comes."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
+RUNNING: Final = 200
 RUNS: Final = "runs"
-"""The label of what runs."""
+"""The label of what runs: beside how many that have ended."""
+LOOK: Final = 0.5
+"""Seconds between looks at what becomes of it."""
 STARTED: Final = "2026-01-01T00:00:00Z"
 Json = dict[str, Any]
 
@@ -48,6 +52,21 @@ class Use:
 
     rss: float  # bytes, at most
     cpu: float  # of one core
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What was seen beside so many that have ended."""
+
+    idle: Use
+    busy: Use
+    kwok: float  # of one core, while it was busy
+    start: float  # seconds from the first request until all that run show progress
+    ages: list[float]  # seconds, sorted
+
+    def age(self, share: float) -> float:
+        """The age that this share of what is shown does not exceed."""
+        return self.ages[max(0, int(share * len(self.ages)) - 1)]
 
 
 @asynccontextmanager
@@ -119,10 +138,11 @@ def ended(spec: Json) -> Json:
 
 
 @dataclass(slots=True)
-class Kubelet:
-    """Says that pods run, and answers for their workers: each at a loopback address of its own, on one port."""
+class Workers:
+    """Titles that run, on nodes where nobody works: answers for each of their pods, at its address, on one port."""
 
     client: Client
+    label: str
     count: int
     port: int
     _orders: dict[str, Json] = field(default_factory=dict)  # head of the order, by address
@@ -130,39 +150,49 @@ class Kubelet:
         default_factory=dict
     )  # resource -> the moment its status shows, in milliseconds of the monotonic clock
 
-    async def start(self) -> None:
-        """As many running TranscodingJobs."""
-        names = [f"runs-{number}" for number in range(self.count)]
-        await at_once(
-            [self._apply(name, spec_of(number)) for number, name in enumerate(names)],
-        )
-        async with asyncio.timeout(SECONDS):
-            while len(self._orders) < self.count:
-                pods = await self.client.get(collection("Pod", NAMESPACE))
-                new = [pod for pod in pods["items"] if not pod.get("status", {}).get("podIP")]
-                await at_once([self._run(pod) for pod in new])
-                await asyncio.sleep(0.2)
+    async def start(self) -> float:
+        """As many TranscodingJobs; the seconds until the status of each shows what its worker says."""
+        began = time.monotonic()
+        await at_once([self._apply(f"{self.label}-{number}", spec_of(number)) for number in range(self.count)])
+        while len(self._orders) < self.count or len(self.shown) < self.count:
+            if time.monotonic() - began > SECONDS:
+                raise SystemExit(f"{len(self._orders)} of {self.count} run, {len(self.shown)} show progress")
+            await self._meet()
+            await asyncio.sleep(LOOK)
+        return time.monotonic() - began
 
     async def _apply(self, name: str, spec: Json) -> None:
         body = resource(KIND, name, NAMESPACE, spec)
-        body["metadata"]["labels"] = {RUNS: ""}
+        body["metadata"]["labels"] = {RUNS: self.label}
         await self.client.create(collection(KIND, NAMESPACE), body)
 
-    async def _run(self, pod: Json) -> None:
-        address = f"127.1.{len(self._orders) // 250}.{len(self._orders) % 250 + 1}"
-        self._orders[address] = json.loads(pod["metadata"]["annotations"][labels.ORDER])["head"]
-        state = {"running": {"startedAt": STARTED}}
-        container = {"name": "worker", "image": "x", "imageID": "", "ready": True, "restartCount": 0, "state": state}
-        status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [container]}
-        path = f"{named('Pod', NAMESPACE, pod['metadata']['name'])}/status"
-        await self.client.patch(path, {"status": status})
+    async def _meet(self) -> None:
+        """Learn whose pods are where."""
+        if len(self._orders) < self.count:
+            for pod in (await self.client.get(collection("Pod", NAMESPACE)))["items"]:
+                address = pod["status"].get("podIP")
+                if address and "deletionTimestamp" not in pod["metadata"]:
+                    self._orders[address] = json.loads(pod["metadata"]["annotations"][labels.ORDER])["head"]
+
+    async def remove(self) -> None:
+        """Takes them away; returns when no pod is left. No operator may run meanwhile: it would sweep their places in the store."""
+        await at_once([self._forget(named(KIND, NAMESPACE, f"{self.label}-{number}")) for number in range(self.count)])
+        began = time.monotonic()
+        while pods := (await self.client.get(collection("Pod", NAMESPACE), {"limit": "1"}))["items"]:
+            if time.monotonic() - began > SECONDS:
+                raise SystemExit(f"pod {pods[0]['metadata']['name']} does not go")
+            await asyncio.sleep(LOOK)
+
+    async def _forget(self, path: str) -> None:
+        await self.client.patch(path, {"metadata": {"finalizers": None}})
+        await self.client.delete(path, {"propagationPolicy": "Background"})
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
         """`GET /progress` of every worker: how many segments are done is the moment it is asked."""
         app = web.Application()
         app.router.add_get("/progress", self._progress)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         await web.TCPSite(runner, "0.0.0.0", self.port).start()  # noqa: S104 - every address of the loopback
         try:
@@ -172,7 +202,9 @@ class Kubelet:
 
     async def _progress(self, request: web.Request) -> web.Response:
         address, _ = request.get_extra_info("sockname")
-        head = self._orders[address]
+        head = self._orders.get(address)
+        if head is None:
+            raise web.HTTPServiceUnavailable  # it is asked before we have met its pod
         progress = {"percent": 50, "segmentsDone": milliseconds(), "segmentsTotal": 10**12, "speed": 1.9}
         report = {"kind": KIND, "uid": head["uid"], "attempt": head["attempt"], "phase": "Encoding"}
         return web.json_response(report | {"transcode": progress})
@@ -180,13 +212,15 @@ class Kubelet:
     async def watch(self, kubeconfig: Path) -> None:
         """Notes what the status of each shows, as it changes."""
         session, host = await session_of(kubeconfig)
-        query = f"watch=1&timeoutSeconds=3600&labelSelector={RUNS}"
-        async with session, session.get(f"{host}{collection(KIND, NAMESPACE)}?{query}") as answer:
-            async for line in answer.content:
-                changed = json.loads(line)["object"]
-                moment = changed.get("status", {}).get("progress", {}).get("segmentsDone", 0)
-                if moment:
-                    self.shown[changed["metadata"]["name"]] = moment
+        query = f"watch=1&timeoutSeconds=3600&labelSelector={RUNS}%3D{self.label}"
+        async with session:
+            while True:  # the API server ends the watch of one who reads too slowly; the next tells of all again
+                async with session.get(f"{host}{collection(KIND, NAMESPACE)}?{query}") as answer:
+                    async for line in answer.content:
+                        changed = json.loads(line)["object"]
+                        moment = changed.get("status", {}).get("progress", {}).get("segmentsDone", 0)
+                        if moment:
+                            self.shown[changed["metadata"]["name"]] = moment
 
     async def ages(self, seconds: float) -> list[float]:
         """How old what each status shows is, in seconds, seen ten times a second for as long."""
@@ -230,39 +264,44 @@ def peak_of(pid: int) -> float:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-async def idle(kubeconfig: Path, operator: Operator, sizes: tuple[int, ...]) -> dict[int, Use]:
-    """What the operator takes beside so many resources that have ended."""
-    found: dict[int, Use] = {}
+async def grown(kubeconfig: Path, operator: Operator, kwok: int, port: int, sizes: tuple[int, ...]) -> list[Size]:
+    """What the operator takes beside so many resources that have ended: at rest, and while RUNNING more run. It is stopped in the end."""
+    found: list[Size] = []
     there = 0
+    operator.stop()
     async with asked(kubeconfig) as client:
         for size in sizes:
-            operator.stop()
             await add_finished(client, range(there, size))
             there = size
             operator.start()  # in this thread: it ends with the thread that started it
             await asyncio.sleep(SETTLE)
-            found[size] = await at_rest(operator.pid)
-            print(f"{size} ended: at most {found[size].rss / 1e6:.0f} MB, {found[size].cpu:.2%} of a core", flush=True)
+            idle = await at_rest(operator.pid)
+            print(f"{size} ended: at most {idle.rss / 1e6:.0f} MB, {idle.cpu:.2%} of a core", flush=True)
+            workers = Workers(client, f"of-{size}", RUNNING, port)
+            found.append(await busy(kubeconfig, workers, (operator.pid, kwok), idle))
+            operator.stop()
+            await workers.remove()
     return found
 
 
 async def at_rest(pid: int) -> Use:
-    """What it takes with the slow look as often as it comes: seen without one, and then with one."""
-    without = await use(pid, WINDOW)
-    look = (await use(pid, WINDOW)).cpu - without.cpu
-    return Use(peak_of(pid), without.cpu + max(0.0, look) * WINDOW / USUAL_RESYNC)
+    """What it takes with the slow look as often as it comes: seen half a window without one, and half with one."""
+    without = await use(pid, WINDOW / 2)
+    look = (await use(pid, WINDOW / 2)).cpu - without.cpu
+    return Use(peak_of(pid), without.cpu + max(0.0, look) * WINDOW / 2 / USUAL_RESYNC)
 
 
-async def busy(kubeconfig: Path, operator: Operator, port: int, count: int) -> tuple[list[float], Use]:
-    """How old the statuses of so many running ones are, in seconds, sorted; and what the operator takes for them."""
-    async with asked(kubeconfig) as client:
-        kubelet = Kubelet(client, count, port)
-        async with kubelet.answering():
-            watch = asyncio.create_task(kubelet.watch(kubeconfig))
-            await kubelet.start()
-            await asyncio.sleep(SETTLE)
-            if len(kubelet.shown) != count:
-                raise SystemExit(f"{len(kubelet.shown)} of {count} show progress")
-            ages, used = await asyncio.gather(kubelet.ages(WINDOW), use(operator.pid, WINDOW))
-            watch.cancel()
-    return ages, replace(used, rss=peak_of(operator.pid))
+async def busy(kubeconfig: Path, workers: Workers, pids: tuple[int, int], idle: Use) -> Size:
+    """How old the statuses of the running ones are, and what operator and kwok take for them."""
+    operator, kwok = pids
+    async with workers.answering():
+        watch = asyncio.create_task(workers.watch(kubeconfig))
+        took = await workers.start()
+        await asyncio.sleep(SETTLE / 2)
+        ages, ours, theirs = await asyncio.gather(workers.ages(WINDOW), use(operator, WINDOW), use(kwok, WINDOW))
+        watch.cancel()
+    size = Size(idle, replace(ours, rss=peak_of(operator)), theirs.cpu, took, ages)
+    print(f"{workers.count} running: {took:.1f} s until all show progress, its age p50 {size.age(0.5):.1f} s,", end=" ")
+    print(f"p99 {size.age(0.99):.1f} s; at most {size.busy.rss / 1e6:.0f} MB, {ours.cpu:.1%} of a core", end=" ")
+    print(f"(kwok {theirs.cpu:.1%})", flush=True)
+    return size

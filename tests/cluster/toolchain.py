@@ -80,6 +80,9 @@ GO_MODULES = {
             manifests="manifests/base/crds/minimal",
         ),
         GoModule("kueue", "sigs.k8s.io/kueue", {"kueue": "sigs.k8s.io/kueue/cmd/kueue"}, manifests="charts/kueue"),
+        GoModule(
+            "kwok", "sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, manifests="kustomize/stage/pod/fast"
+        ),
     )
 }
 # What the process cluster and its images need; kind is built only where Docker answers, the others where they are used.
