@@ -114,6 +114,8 @@ Examples:
 
   narwhal verify --full https://cdn.example/vod/bbb/master.m3u8
 
+  narwhal verify --full --key film.key https://cdn.example/vod/film/master.m3u8
+
   narwhal verify -o json ./dash/manifest.mpd | jq '.checks[] | select(.passed | not)'
 
 The exit code is 0 without errors (warnings and advice are none), 61 with: narwhal explain VerificationFailed.
@@ -121,7 +123,7 @@ The exit code is 0 without errors (warnings and advice are none), 61 with: narwh
 
 
 @app.command(epilog=_VERIFY_EPILOG)
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - Typer takes a parameter for each option
     target: Annotated[
         str,
         typer.Argument(
@@ -134,6 +136,13 @@ def verify(
     decode: Annotated[bool, typer.Option("--decode/--no-decode", help="Decode with FFmpeg, or nothing.")] = True,
     advice: Annotated[bool, typer.Option("--advice", help="Show advice too, not its number alone.")] = False,
     timeout: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds it may take in all.")] = 900,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[URI=]FILE",
+            help="A key of AES-128: 16 bytes, hex or base64. With several, each with the URI that EXT-X-KEY names it by.",
+        ),
+    ] = None,
     output: Annotated[
         Literal["json"] | None, typer.Option("--output", "-o", help="json: the whole report as one JSON object.")
     ] = None,
@@ -146,7 +155,8 @@ def verify(
     from narwhal_cli import verify as verifying
 
     extent: Literal["none", "sample", "full"] = "full" if full else "sample" if decode else "none"
-    raise typer.Exit(verifying.run(verifying.Options(target, extent, advice, timeout, output == "json")))
+    options = verifying.Options(target, extent, advice, timeout, output == "json", tuple(key or ()))
+    raise typer.Exit(verifying.run(options))
 
 
 _ROLLBACK_EPILOG: Final = """

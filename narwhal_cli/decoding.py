@@ -13,7 +13,9 @@ from workers.transcode.decode import Piece, decode
 from workers.verify.facts import Package, Segment, Stream
 from workers.verify.given import Sample
 from workers.verify.init import Track
+from workers.verify.opened import Opened
 from workers.verify.readers import Reader
+from workers.verify.rules.media import stored_size
 
 BATCH: Final = 8
 """Segments that are decoded in one process."""
@@ -37,10 +39,10 @@ async def decoded(package: Package, reader: Reader, scratch: Path, *, full: bool
 
 
 def _wanted(package: Package, *, full: bool) -> Iterator[tuple[Stream, Segment]]:
-    """Segments that can be decoded: whole, not encrypted, of video or sound; each once however many list it."""
+    """Segments that can be decoded: whole, in clear or opened, of video or sound; each once however many list it."""
     seen: set[tuple[object, ...]] = set()
     for stream in package.streams:
-        if stream.kind not in {"video", "audio"} or stream.protected:
+        if stream.kind not in {"video", "audio"} or any(track.protected for track in stream.tracks):
             continue
         usable = [s for s in stream.segments if s.fragments and s.size and not s.problem and _sound(s)]
         for segment in usable if full else usable[len(usable) // 2 :][:1]:
@@ -51,7 +53,10 @@ def _wanted(package: Package, *, full: bool) -> Iterator[tuple[Stream, Segment]]
 
 def _sound(segment: Segment) -> bool:
     """Whether its boxes are as long as it is: one that breaks off is told by another rule already."""
-    return all(part.length in {0, segment.size} and part.key for part in segment.fragments)
+    whole = {0, segment.size}
+    return all(
+        part.key and (not part.length or stored_size(segment, part.length) in whole) for part in segment.fragments
+    )
 
 
 async def _fetch(reader: Reader, segment: Segment, path: Path) -> None:
@@ -61,6 +66,9 @@ async def _fetch(reader: Reader, segment: Segment, path: Path) -> None:
             count = min(init.range.count if init.range else INIT_LIMIT, INIT_LIMIT)
             out.write((await reader.read(init.uri, init.range.start if init.range else 0, count))[0])
         start, size = segment.range.start if segment.range else 0, segment.size or 0
+        if segment.lock is not None:
+            reader = opened = Opened.of(reader, segment, segment.lock)
+            start, size = 0, await opened.length()
         at = 0
         while at < size:
             data, _ = await reader.read(segment.uri, start + at, min(CHUNK, size - at))

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from narwhal_cli.keys import asked_for, given
 from narwhal_cli.web import HttpReader, http_session
 from narwhal_operator.contract.outcome import WorkError
 from narwhal_operator.contract.reasons import TABLE, Reason
 from workers.verify.collect import Collector, NotAPackageError
+from workers.verify.encrypted import KeyOf
 from workers.verify.facts import Package
 from workers.verify.readers import DirectoryReader, Reader
 from workers.verify.report import Report, judge
@@ -37,6 +39,8 @@ class Options:
     advice: bool
     timeout: float
     as_json: bool
+    keys: tuple[str, ...] = ()
+    """FILE or URI=FILE: keys of AES-128."""
 
 
 def run(options: Options) -> int:
@@ -69,6 +73,7 @@ async def _within(options: Options) -> Report:
 
 
 async def _verify(options: Options) -> Report:
+    keys = await asyncio.to_thread(given, options.keys) if options.keys else None
     async with AsyncExitStack() as stack:
         if urlsplit(options.target).scheme in {"http", "https"}:
             reader: Reader = HttpReader(await stack.enter_async_context(http_session()))
@@ -76,15 +81,16 @@ async def _verify(options: Options) -> Report:
         else:
             root, entries = await asyncio.to_thread(local, options.target)
             reader = DirectoryReader(root)
-        package = await _collect(reader, entries)
+        package = await _collect(reader, entries, keys)
         if options.extent != "none":
             package = await _decoded(package, reader, full=options.extent == "full")
         return await asyncio.to_thread(judge, package)
 
 
-async def _collect(reader: Reader, entries: list[str]) -> Package:
+async def _collect(reader: Reader, entries: list[str], keys: KeyOf | None) -> Package:
     try:
-        return await Collector(reader).run(entries)
+        package = await Collector(reader, keys=keys).run(entries)
+        return asked_for(package) if keys else package
     except NotAPackageError as error:
         found = error.found
         if found.missing is None:

@@ -8,11 +8,12 @@ from typing import Any, Final, TypeVar
 
 from workers.verify import images, mpd, playlist, ts, webvtt
 from workers.verify.boxes import DamagedSegmentError
-from workers.verify.encrypted import BLOCK, SAMPLES, KeyOf, unlocked
+from workers.verify.encrypted import BLOCK, SAMPLES, KeyOf, Lock, begins, lock_of, unlocked
 from workers.verify.facts import Kind, Known, Object, Package, Segment, Stream
 from workers.verify.fragment import Fragment, fragments
 from workers.verify.init import Track, read_tracks
 from workers.verify.mpd import Manifest, ManifestError, Piece, Representation
+from workers.verify.opened import Opened
 from workers.verify.playlist import Entry, Playlist, Range, Reference
 from workers.verify.readers import PARALLEL, Reader
 
@@ -166,11 +167,15 @@ class Collector:
             Reference(entry.map.line, self.reader.join(one.uri, entry.map.uri), entry.map.range) if entry.map else None
         )
         # Of fragmented MP4 only samples are encrypted by the other methods, not its boxes.
-        locked = entry.encrypted is not None and not (entry.map and entry.encrypted in SAMPLES)
-        opaque = kind == "images" or one.images or (locked and uri not in self.known)
-        read = await self._segment(uri, entry.range, init, opaque=opaque)
-        if entry.encrypted == "AES-128" and read.size is not None:
-            await self._unlocked(one, entry, number, read)
+        locked = (
+            entry.encrypted is not None and not (entry.map and entry.encrypted in SAMPLES) and uri not in self.known
+        )
+        sequence, whole = number + (one.number("EXT-X-MEDIA-SEQUENCE") or 0), entry.encrypted == "AES-128"
+        lock = lock_of(entry.key, sequence, self.keys) if locked and whole else None
+        opaque = kind == "images" or one.images or (locked and lock is None)
+        read = await self._segment(uri, entry.range, init, opaque=opaque, lock=lock)
+        if whole and read.size is not None:
+            await self._unlocked(one, entry, sequence, read)
         return replace(
             read,
             line=entry.line,
@@ -180,15 +185,16 @@ class Collector:
             tiles=entry.tiles,
         )
 
-    async def _unlocked(self, one: Playlist, entry: Entry, number: int, segment: Segment) -> None:
+    async def _unlocked(self, one: Playlist, entry: Entry, sequence: int, segment: Segment) -> None:
         """Whether a segment is encrypted as its playlist says."""
         async with self._slots:
             head, _ = await self.reader.read(segment.uri, segment.range.start if segment.range else 0, BLOCK)
-        sequence = number + (one.number("EXT-X-MEDIA-SEQUENCE") or 0)
         if words := unlocked(entry.key, sequence, (head, segment.size or 0), self.keys):
             self.problems.append(("encrypted-as-said", one.uri, entry.line, f"{segment.uri} {words}"))
 
-    async def _segment(self, uri: str, span: Range | None, init: Reference | None, *, opaque: bool = False) -> Segment:
+    async def _segment(
+        self, uri: str, span: Range | None, init: Reference | None, *, opaque: bool = False, lock: Lock | None = None
+    ) -> Segment:
         """A segment's bytes, read once whoever lists it."""
 
         async def read() -> Segment:
@@ -198,6 +204,8 @@ class Collector:
                     return await self._opaque(uri, span)
                 if uri in self.known:
                     return await self._remembered(uri, span, tracks)
+                if lock is not None:
+                    return await self._opened(uri, span, tracks, lock)
                 return await self._read(uri, span, tracks)
 
         return replace(await _once(self._reads, (uri, span, init.uri if init else ""), read), init=init)
@@ -253,19 +261,38 @@ class Collector:
         segment = Segment(uri, None, None, range=span, size=size, tracks=tracks)
         if found.missing is not None or size is None:
             return segment
-        return await self._parsed(segment, head, start, size)
+        return await self._parsed(self.reader, segment, head, Range(start, size))
 
-    async def _parsed(self, segment: Segment, head: bytes, start: int, size: int) -> Segment:
+    async def _opened(self, uri: str, span: Range | None, tracks: tuple[Track, ...], lock: Lock) -> Segment:
+        """One of AES-128, by its clear bytes. Where its key does not open it, that is told by a rule of its own."""
+        head, found = await self.reader.read(uri, span.start if span else 0, BLOCK)
+        self._saw(uri, found)
+        size = _size(found, span)
+        segment = Segment(uri, None, None, range=span, size=size)
+        if found.missing is not None or not size or size % BLOCK or len(head) < BLOCK or not begins(lock.opened(head)):
+            return segment
+        view = Opened.of(self.reader, segment, lock)
+        segment = replace(segment, tracks=tracks, lock=lock)
+        try:
+            length = await view.length()
+        except DamagedSegmentError as error:
+            return replace(segment, problem=str(error))
+        start, _ = await view.read(uri, 0, WINDOW)
+        return await self._parsed(view, segment, start, Range(0, length))
+
+    async def _parsed(self, reader: Reader, segment: Segment, head: bytes, span: Range) -> Segment:
+        """What the bytes of that part of the object say, as the reader gives them; `head` is their beginning."""
+        start, size = span.start, span.count
         try:
             if segment.tracks:
-                parts = await self._fragments(segment, head, start, size)
+                parts = await _fragments(reader, segment, head, span)
                 return replace(segment, fragments=parts)
             if head[:6] in {b"WEBVTT", b"\xef\xbb\xbfWEB"} or segment.uri.endswith(".vtt"):
-                data, _ = await self.reader.read(segment.uri, start, min(size, TEXT_LIMIT))
+                data, _ = await reader.read(segment.uri, start, min(size, TEXT_LIMIT))
                 return replace(segment, text=webvtt.parse(data))
             if head[:1] == b"\x47":
-                data = head if size <= len(head) else (await self.reader.read(segment.uri, start, size))[0]
-                tables = (await self.reader.read(segment.uri, 0, min(start, WINDOW)))[0] if start else b""
+                data = head if size <= len(head) else (await reader.read(segment.uri, start, size))[0]
+                tables = (await reader.read(segment.uri, 0, min(start, WINDOW)))[0] if start else b""
                 found = await asyncio.to_thread(ts.parse, data, tables)
                 told = replace(segment, tracks=found.tracks, gaps=found.gaps, counters=found.counters)
                 return replace(told, fragments=found.fragments)
@@ -274,23 +301,6 @@ class Collector:
         if head[4:8] in {b"styp", b"moof", b"sidx"}:
             return segment  # that its init segment is not named is another rule's
         return replace(segment, problem=f"its bytes are no media that this reads: {head[:8]!r}")
-
-    async def _fragments(self, segment: Segment, head: bytes, start: int, size: int) -> tuple[Fragment, ...]:
-        """Drives the reader of boxes: from the window while that has it, else by another read."""
-        window, base = head, 0
-        reader = fragments(size, segment.tracks)
-        try:
-            at, count = next(reader)
-            for _ in range(STEPS):
-                if not (base <= at and at + min(count, max(0, size - at)) <= base + len(window)):
-                    base = at
-                    wanted = min(max(count, WINDOW), max(0, size - at))
-                    window = (await self.reader.read(segment.uri, start + at, wanted))[0] if wanted else b""
-                at, count = reader.send(window[at - base : at - base + count])
-        except StopIteration as end:
-            found: tuple[Fragment, ...] = end.value
-            return found
-        raise DamagedSegmentError("it has too many boxes")
 
     async def _representation(self, manifest: Manifest, one: Representation) -> Stream:
         base = manifest.uri
@@ -323,6 +333,24 @@ class Collector:
             said_duration=piece.duration,
             said=_seconds(piece, one),
         )
+
+
+async def _fragments(reader: Reader, segment: Segment, head: bytes, span: Range) -> tuple[Fragment, ...]:
+    """Drives the reader of boxes: from the window while that has it, else by another read."""
+    window, base, start, size = head, 0, span.start, span.count
+    boxes = fragments(size, segment.tracks)
+    try:
+        at, count = next(boxes)
+        for _ in range(STEPS):
+            if not (base <= at and at + min(count, max(0, size - at)) <= base + len(window)):
+                base = at
+                wanted = min(max(count, WINDOW), max(0, size - at))
+                window = (await reader.read(segment.uri, start + at, wanted))[0] if wanted else b""
+            at, count = boxes.send(window[at - base : at - base + count])
+    except StopIteration as end:
+        found: tuple[Fragment, ...] = end.value
+        return found
+    raise DamagedSegmentError("it has too many boxes")
 
 
 def _seconds(piece: Piece, one: Representation) -> Fraction | None:

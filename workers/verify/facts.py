@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from workers.verify import webvtt
+from workers.verify.encrypted import Lock
 from workers.verify.fragment import Fragment
 from workers.verify.given import Sample, Source
 from workers.verify.init import Track
@@ -57,6 +58,8 @@ class Segment:
     """Its init segment; the line is of who names it."""
     discontinuity: bool = False
     encrypted: str | None = None
+    lock: Lock | None = None
+    """What opens it, where it was opened: its fragments and tracks are those of its clear bytes, its size is as it is stored."""
     problem: str | None = None
     """Why its bytes cannot be read as what they should be; the object itself is there."""
     gaps: tuple[str, ...] = ()
@@ -127,12 +130,12 @@ class Stream:
         return self.duration() / samples if samples else Fraction(0)
 
     def first_shown(self) -> Fraction | None:
-        """Seconds at which its first sample is presented."""
+        """Seconds at which its first sample is presented; None where its first segment was not read."""
         track = self.main
-        first = next(self.parts(), None)
+        first = self.segments[0].of(track) if track and self.segments else None
         if track is None or first is None:
             return None
-        return Fraction(first[1].start + first[1].offset - track.edit, track.timescale)
+        return Fraction(first.start + first.offset - track.edit, track.timescale)
 
 
 @dataclass(frozen=True, slots=True)

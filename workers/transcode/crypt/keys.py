@@ -54,17 +54,18 @@ def _key(secret: str, name: str, value: bytes) -> Key:
         # A name that is none may be a key that was put into the wrong place: it is not repeated.
         words = "holds a key whose name is no key id; name each by 32 hex digits, as in 01.KID where their order counts"
         raise _invalid(secret, words)
-    kid, content = bytes.fromhex(match[1]), _content(value)
-    if content is None:
+    kid, found = bytes.fromhex(match[1]), content(value)
+    if found is None:
         raise _invalid(secret, f"holds no content key under {kid.hex()}; give 16 bytes as 32 hex digits, or in base64")
-    if content == kid:
+    if found == kid:
         raise _invalid(
             secret, f"holds its own id as the content key {kid.hex()}: everyone sees that; make a random one"
         )
-    return Key(kid, content)
+    return Key(kid, found)
 
 
-def _content(value: bytes) -> bytes | None:
+def content(value: bytes) -> bytes | None:
+    """A content key as people write it: its bytes, hex or base64; None when it is none of these."""
     if len(value) == LENGTH:
         return value
     text = value.strip()

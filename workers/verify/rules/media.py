@@ -135,7 +135,7 @@ def starts_with_key(package: Package) -> Iterator[Finding]:
     told: set[str] = set()
     for stream in package.streams:
         track = stream.main
-        if stream.kind != "video" or track is None or track.kind != "video" or stream.protected:
+        if stream.kind != "video" or track is None or track.kind != "video" or track.protected:
             continue
         for segment, part in stream.parts():
             if not part.key and segment.uri not in told:
