@@ -112,6 +112,8 @@ class MediaInfo:
     """Of each stream."""
     cover: int | None = None
     """The stream of its cover picture."""
+    films: int = 1
+    """Video streams that are no cover pictures."""
     scan: Scan | None = None
     spans: Mapping[int, Span] = field(default_factory=dict)
     """When the packets of each stream begin and end."""
@@ -134,6 +136,7 @@ def parse(found: Mapping[str, Any]) -> MediaInfo:
         streams=int(container.get("nb_streams", len(streams))),
         video=_video(streams),
         cover=_cover(streams),
+        films=len(_films(streams)),
         audio=tuple(_audio(stream) for stream in _of("audio", streams) if int(stream.get("channels", 0)) > 0),
         subtitles=tuple(_subtitle(stream) for stream in _of("subtitle", streams)),
         about=_about(container.get("tags", {})),
@@ -150,9 +153,7 @@ def _of(kind: str, streams: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 
 def _video(streams: Sequence[Mapping[str, Any]]) -> Video | None:
-    # A cover picture is a video stream to FFmpeg.
-    films = [stream for stream in _of("video", streams) if not _disposition(stream, "attached_pic")]
-    films.sort(key=lambda stream: not _disposition(stream, "default"))
+    films = sorted(_films(streams), key=lambda stream: not _disposition(stream, "default"))
     if not films:
         return None
     stream = films[0]
@@ -177,6 +178,11 @@ def _video(streams: Sequence[Mapping[str, Any]]) -> Video | None:
         undisplayable=_dolby(stream),
         declared_frames=int(frames) if frames.isdecimal() else None,
     )
+
+
+def _films(streams: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    # A cover picture is a video stream to FFmpeg.
+    return [stream for stream in _of("video", streams) if not _disposition(stream, "attached_pic")]
 
 
 def _cover(streams: Sequence[Mapping[str, Any]]) -> int | None:

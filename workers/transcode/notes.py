@@ -18,6 +18,15 @@ USUAL: Final = frozenset({"yuv420p", "yuvj420p", "nv12", "unknown"})
 """Pixel formats of which nothing is lost."""
 
 
+CLEAR: Final = ("yuva", "ya", "gbrap", "rgba", "argb", "bgra", "abgr")
+"""How the names of pixel formats begin that have an alpha plane."""
+
+
+def _note_films(seen: Input) -> str | None:
+    films, video = seen.info.films, seen.video
+    return f"{films} video streams: stream {video.index} is used, the others are left out" if films > 1 else None
+
+
 def _note_rate(seen: Input) -> str | None:
     if seen.scan.variable and seen.average:
         return f"variable frame rate ({float(seen.average):.3f} on average): made constant at {_words(seen.rate)}"
@@ -89,7 +98,8 @@ def _note_depth(seen: Input) -> str | None:
     if format_ in USUAL or seen.video.transfer in HDR:
         return None
     deep = any(depth in format_ for depth in ("p9", "p10", "p12", "p14", "p16", "gray1", "gb1"))
-    return f"{format_}: reduced to 8 bits (yuv420p)" if deep else f"{format_}: converted to yuv420p"
+    clear = ", its transparency is left out" if format_.startswith(CLEAR) else ""
+    return f"{format_}: {'reduced to 8 bits (yuv420p)' if deep else 'converted to yuv420p'}{clear}"
 
 
 def _note_colours(seen: Input) -> str | None:
@@ -149,6 +159,7 @@ def _note_encryption(seen: Input) -> str | None:
 
 
 NOTES: Final[tuple[Callable[[Input], str | None], ...]] = (
+    _note_films,
     _note_rate,
     _note_interlaced,
     _note_rotation,

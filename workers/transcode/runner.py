@@ -106,7 +106,7 @@ async def run(
             stdout=asyncio.subprocess.PIPE if on_output else asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             pass_fds=(write_fd, *fds),
-            start_new_session=True,
+            process_group=0,  # no session: the kernel shares evenly between sessions, `nice` is within one (sched(7), autogroup)
             limit=CHUNK,
         )
     except BaseException:

@@ -47,6 +47,16 @@ async def test_a_program_ends_with_its_code_its_last_words_and_its_last_progress
     assert found.last == blocks[-1] == Block(1, 40_000, ended=False)
 
 
+async def test_a_program_has_a_group_of_its_own_in_the_session_of_the_worker() -> None:
+    """A group, for it is killed as one; no session, for the kernel shares evenly between sessions, and `nice` is of one."""
+    words = bytearray()
+    await runner.run(lambda fd: shell("exec cat /proc/self/stat", fd), on_output=words.extend)
+    fields = words.decode().rpartition(")")[2].split()
+    group, session = int(fields[2]), int(fields[3])
+    assert group == int(words.split()[0]) != os.getpgid(0)
+    assert session == os.getsid(0)
+
+
 async def test_much_is_said_and_little_is_kept() -> None:
     """A megabyte of errors neither blocks the program nor fills the memory."""
     found = await runner.run(lambda fd: shell("head -c 1000000 /dev/zero | tr '\\0' x >&2; echo end >&2", fd))

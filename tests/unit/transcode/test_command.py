@@ -180,7 +180,10 @@ def test_high_dynamic_range_is_tone_mapped_once() -> None:
 
 
 def test_audio_is_whole_and_its_priming_is_the_first_packet() -> None:
-    """The golden argument list of a stereo track: samples from 1024 on, no edit list, segments by the video's time."""
+    """The golden argument list of a stereo track: samples from 1024 on, no edit list, segments by the video's time.
+
+    Beside video it has what that leaves idle; alone it has all.
+    """
     made = planned()
     samples = round(Fraction(300 * 1001, 30000) * 48000 / 1024) * 1024
     graph = (
@@ -194,7 +197,9 @@ def test_audio_is_whole_and_its_priming_is_the_first_packet() -> None:
         "-hls_segment_filename /scratch/main/%05d.m4s /scratch/main/ffmpeg.m3u8"
     )
     head = [*FFMPEG, *STRICT, "-threads", "1", "-copyts", "-vn", *DOORS, "-i", "file:/dev/fd/7"]
-    assert command.encode_audio(made, made.audio, JOB) == [*head, "-filter_complex", graph, "-map", "[a0]", *options]
+    alone = [*head, "-filter_complex", graph, "-map", "[a0]", *options]
+    assert command.encode_audio(made, made.audio, JOB) == ["nice", "-n", "10", *alone]
+    assert command.encode_audio(replace(made, rungs=()), made.audio, JOB) == alone
 
 
 @pytest.mark.parametrize("rate", ["24", "25", "24000/1001", "30000/1001", "60", "25/2", "1/10", "143/3"])

@@ -1,5 +1,6 @@
 """The planner over named inputs: sizes, rates, what is dropped, and every word the user reads."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -119,6 +120,8 @@ NOTES = [
     pytest.param(probed(rate="120"), {}, ["120.000 frames per second: lowered to 60", "480p, 360p: every other frame, 30 per second"], id="fast"),
     pytest.param(probed(pixel_format="yuv420p10le"), {}, ["yuv420p10le: reduced to 8 bits (yuv420p)"], id="ten-bit"),
     pytest.param(probed(pixel_format="yuv422p12le"), {}, ["yuv422p12le: reduced to 8 bits (yuv420p)"], id="twelve-bit"),
+    pytest.param(probed(pixel_format="yuva444p10le"), {}, ["yuva444p10le: reduced to 8 bits (yuv420p), its transparency is left out"], id="transparent"),
+    pytest.param(replace(probed(), films=3), {}, ["3 video streams: stream 0 is used, the others are left out"], id="several-films"),
     pytest.param(probed(pixel_format="yuv420p10le", transfer="smpte2084"), {}, ["high dynamic range (smpte2084): tone-mapped to 8-bit standard range"], id="pq"),
     pytest.param(probed(pixel_format="yuv420p10le", transfer="arib-std-b67"), {}, ["high dynamic range (arib-std-b67): tone-mapped to 8-bit standard range"], id="hlg"),
     pytest.param(probed("719x479"), {"ladder": {"preset": "h264-mobile"}}, ["odd size 719x479: rounded to even"], id="odd"),

@@ -46,6 +46,7 @@ def test_what_ffprobe_does_not_know_is_absent() -> None:
 def test_a_cover_picture_is_no_film() -> None:
     """FFmpeg shows cover art as a video stream."""
     assert read(video(disposition={"attached_pic": 1})).video is None
+    assert read(video(), video(disposition={"attached_pic": 1}), video()).films == 2
 
 
 def test_the_default_stream_comes_first() -> None:

@@ -55,7 +55,9 @@ def encode_audio(plan: Plan, tracks: Sequence[AudioTrack], job: Job, gains: Gain
         )
     ]
     graphs = [f"{audio_graph(plan, track, gains.get(track.name))}[a{number}]" for number, track in enumerate(tracks)]
-    return [*ffmpeg(job.progress_fd), *_input(plan, job), "-filter_complex", ";".join(graphs), *outputs]
+    # Beside the video, which takes all there is for longer: what it leaves idle is enough for the sound.
+    patient = ("nice", "-n", "10") if plan.rungs else ()
+    return [*patient, *ffmpeg(job.progress_fd), *_input(plan, job), "-filter_complex", ";".join(graphs), *outputs]
 
 
 def _input(plan: Plan, job: Job) -> Sequence[str]:
