@@ -44,6 +44,8 @@ def _wanted(package: Package, *, full: bool) -> Iterator[tuple[Stream, Segment]]
     for stream in package.streams:
         if stream.kind not in {"video", "audio"} or any(track.protected for track in stream.tracks):
             continue
+        if stream.container == "packed" and stream.main and stream.main.entry != "mp4a":
+            continue  # none of the demuxers that are allowed reads frames of AC-3 by themselves
         usable = [s for s in stream.segments if s.fragments and s.size and not s.problem and _sound(s)]
         for segment in usable if full else usable[len(usable) // 2 :][:1]:
             if (segment.uri, segment.range) not in seen:
@@ -95,6 +97,6 @@ def _pieces(stream: Stream, segment: Segment, path: Path) -> Iterator[Piece]:
 
 def _expected(stream: Stream, track: Track, samples: int, lasts: Fraction) -> int | None:
     """What must come out of it; None where the container does not count it."""
-    if stream.container == "ts":
+    if stream.wraps:
         return None
     return round(lasts * track.sample_rate) if track.kind == "audio" else samples

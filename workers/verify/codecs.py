@@ -95,18 +95,18 @@ def _opus(_entry: str, data: bytes) -> Config:
     return Config("Opus", channels=data[1])
 
 
-_MODES: Final = (2, 1, 2, 3, 3, 4, 4, 5)
+AC3_MODES: Final = (2, 1, 2, 3, 3, 4, 4, 5)
 """Channels by acmod (ETSI TS 102 366 table 4.3)."""
 
 
 def _ac3(entry: str, data: bytes) -> Config:
     bits = int.from_bytes(data[:3])
-    return Config(entry, channels=_MODES[bits >> 11 & 7] + (bits >> 10 & 1))
+    return Config(entry, channels=AC3_MODES[bits >> 11 & 7] + (bits >> 10 & 1))
 
 
 def _eac3(entry: str, data: bytes) -> Config:
     bits = int.from_bytes(data[2:5])
-    return Config(entry, channels=_MODES[bits >> 9 & 7] + (bits >> 8 & 1))
+    return Config(entry, channels=AC3_MODES[bits >> 9 & 7] + (bits >> 8 & 1))
 
 
 READERS: Final[dict[str, tuple[str, Read]]] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
-from workers.verify import images, mpd, playlist, ts, webvtt
+from workers.verify import images, mpd, packed, playlist, ts, webvtt
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.encrypted import BLOCK, SAMPLES, KeyOf, Lock, begins, lock_of, unlocked
 from workers.verify.facts import Kind, Known, Object, Package, Segment, Stream
@@ -150,7 +150,7 @@ class Collector:
         if stream.inits:
             container = "fmp4"
         elif first is not None:
-            container = "text" if first.text else "ts"
+            container = "text" if first.text else "ts" if first.timed is None else "packed"
         elif stream.kind == "images":
             container = "image"
         kind = stream.kind
@@ -296,6 +296,10 @@ class Collector:
                 found = await asyncio.to_thread(ts.parse, data, tables)
                 told = replace(segment, tracks=found.tracks, gaps=found.gaps, counters=found.counters)
                 return replace(told, fragments=found.fragments)
+            if packed.looks(head):
+                data = head if size <= len(head) else (await reader.read(segment.uri, start, size))[0]
+                sound = await asyncio.to_thread(packed.parse, data)
+                return replace(segment, tracks=(sound.track,), fragments=(sound.fragment,), timed=sound.timed)
         except DamagedSegmentError as error:
             return replace(segment, problem=str(error))
         if head[4:8] in {b"styp", b"moof", b"sidx"}:

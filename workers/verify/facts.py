@@ -62,6 +62,8 @@ class Segment:
     """What opens it, where it was opened: its fragments and tracks are those of its clear bytes, its size is as it is stored."""
     problem: str | None = None
     """Why its bytes cannot be read as what they should be; the object itself is there."""
+    timed: bool | None = None
+    """Packed audio: whether its ID3 tag says when it starts. None of anything else."""
     gaps: tuple[str, ...] = ()
     """Transport stream: where continuity counters jump."""
     counters: tuple[tuple[int, int, int], ...] = ()
@@ -96,6 +98,11 @@ class Stream:
     def main(self) -> Track | None:
         """Its video track; without one the first."""
         return next((track for track in self.tracks if track.kind == "video"), self.tracks[0] if self.tracks else None)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether its times are of the clock of transport streams: 33 bits of 1/90000 s, durations derived from them."""
+        return self.container in {"ts", "packed"}
 
     @property
     def whole(self) -> bool:
@@ -133,7 +140,7 @@ class Stream:
         """Seconds at which its first sample is presented; None where its first segment was not read."""
         track = self.main
         first = self.segments[0].of(track) if track and self.segments else None
-        if track is None or first is None:
+        if track is None or first is None or self.segments[0].timed is False:
             return None
         return Fraction(first.start + first.offset - track.edit, track.timescale)
 

@@ -153,7 +153,7 @@ def timeline_continuous(package: Package) -> Iterator[Finding]:
             ends: int | None = None
             for segment in stream.segments:
                 part = segment.of(track)
-                if part is None:
+                if part is None or segment.timed is False:
                     ends = None
                     continue
                 if part.broken:
@@ -166,14 +166,14 @@ def timeline_continuous(package: Package) -> Iterator[Finding]:
 
 
 def _apart(stream: Stream, start: int, ends: int) -> int:
-    if stream.container != "ts":
+    if not stream.wraps:
         return start - ends
     return (start - ends + WRAP // 2) % WRAP - WRAP // 2  # time stamps of transport streams wrap
 
 
 def _slack(stream: Stream, timescale: int, duration: int, samples: int) -> Fraction:
     """Ticks that two segments may be apart: none; half a sample where durations are not stored but derived."""
-    if stream.container != "ts":
+    if not stream.wraps:
         return Fraction(timescale, 1000) if timescale > 10_000_000 else Fraction(0)
     return Fraction(duration, 2 * samples) + Fraction(CLOCK, 1000) if samples else Fraction(CLOCK)
 
@@ -186,6 +186,17 @@ def _once_each(package: Package) -> Iterator[Stream]:
         if not key or key not in seen:
             seen.add(key)
             yield stream
+
+
+@rule("packed-audio-timed", "RFC 8216 3.4", "Each segment of packed audio says in an ID3 tag when it starts.")
+def packed_audio_timed(package: Package) -> Iterator[Finding]:
+    """Sound that players cannot put beside the picture."""
+    for stream in package.media:
+        for segment in stream.segments:
+            if segment.timed is False:
+                words = f"{segment.uri} has no PRIV frame com.apple.streaming.transportStreamTimestamp"
+                yield Finding(*place(stream, segment), words)
+                break
 
 
 @rule("continuity-counters", f"{SPEC} 7.2", "Continuity counters of a transport stream have no gap: no packet is lost.")
@@ -351,6 +362,7 @@ MEDIA: Final[tuple[Rule, ...]] = (
     extinf_true,
     starts_with_key,
     timeline_continuous,
+    packed_audio_timed,
     continuity_counters,
     counters_continue,
     presentation_continuous,

@@ -150,7 +150,7 @@ def frame_rate_true(package: Package) -> Iterator[Finding]:
             continue
         said, true = decimal(text), 1 / step
         # Time stamps of transport streams are rounded to 90 kHz, and the last frame's end is not said.
-        slack = Fraction(1, 100) if stream.container == "ts" else TRUE_RATE
+        slack = Fraction(1, 100) if stream.wraps else TRUE_RATE
         if said is None or abs(said - true) > true * slack + Fraction(1, 2000):
             yield Finding(master.uri, variant.line, f"FRAME-RATE is {text}, measured {float(true):.3f}: {variant.uri}")
 
