@@ -13,6 +13,11 @@ from tests.cluster.shell import wait_for
 # What a kubelet wants of cgroup v2 (`--cgroups-per-qos`); the ones a kernel lacks are left out.
 V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 
+# With cgroup v1 processes outside any group weigh 1024 each, threads too, and a new group with all that is in it no more than one
+# of them: beside a test run of twenty threads the pods of the whole cluster would have a tenth of a CPU. They weigh as four:
+# the threads of one encoder. With v2 the test run is in a group of its own, and groups weigh the same.
+V1_CPU_SHARES = 4 * 1024
+
 
 def hierarchies() -> list[Path]:
     """The mount points of all hierarchies: each controller's of version 1, the one of version 2, or, hybrid, both."""
@@ -35,6 +40,8 @@ def make(name: str) -> None:
             for value in ("cpuset.cpus", "cpuset.mems"):  # empty in a new v1 group, which then can run nothing
                 if (group.parent / value).exists():
                     (group / value).write_text((group.parent / value).read_text())
+            if (group / "cpu.shares").exists() and group.parent == hierarchy:
+                (group / "cpu.shares").write_text(str(V1_CPU_SHARES))
 
 
 def _enable_controllers(group: Path) -> None:

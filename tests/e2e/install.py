@@ -10,7 +10,7 @@ from tests.e2e.kube import Kube, Object
 CHART: Final = Path(__file__).parents[2] / "charts" / "narwhal"
 NAMESPACE: Final = "narwhal-system"
 RELEASE: Final = "narwhal"
-SECONDS: Final = 120
+SECONDS: Final = 300
 SWARM_HOST: Final = "swarm.media.svc"
 """Of swarm.py: a download may reach it by its name, the origin by its address."""
 

@@ -78,12 +78,6 @@ class Kube:
         """The Jobs of one of our objects."""
         return self.all(owner["metadata"]["namespace"], "jobs", f"narwhal.dev/uid={owner['metadata']['uid']}")
 
-    def events_of(self, namespace: str, name: str) -> list[Object]:
-        """The Events about an object."""
-        selector = f"--field-selector=involvedObject.name={name}"
-        items: list[Object] = json.loads(self.run("get", "events", "-n", namespace, selector, "-o", "json"))["items"]
-        return items
-
     @contextmanager
     def watching(self, log: Path, namespace: str, *arguments: str) -> Iterator[Callable[[], list[str]]]:
         """`kubectl get … --watch` in the background; yields what reads its lines so far."""

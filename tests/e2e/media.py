@@ -62,3 +62,17 @@ def frames(file: Path) -> int:
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
     return int(done.stdout.split()[0])
+
+
+def seconds(file: Path) -> float:
+    """Seconds of sound that decode, strictly."""
+    raw = ["-map", "0:a:0", "-ac", "1", "-ar", "8000", "-c:a", "pcm_s8", "-f", "data", "-"]
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", str(file), *raw],
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert not done.stderr, done.stderr.decode(errors="replace")
+    return len(done.stdout) / 8000

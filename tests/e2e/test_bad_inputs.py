@@ -11,8 +11,8 @@ from tests.e2e.kube import Object, condition, finished, is_true, text_of
 from tests.e2e.manifests import download, transcode
 from tests.e2e.media import HTML, TEXT
 from tests.e2e.store import Bucket
+from tests.e2e.waits import until
 from tests.e2e.world import END_SECONDS, ORIGIN, SECRET_KEY, World, storage_secret
-from tests.support.processes import until
 
 pytestmark = pytest.mark.cluster
 
@@ -136,6 +136,28 @@ def ends(world: World) -> dict[str, Object] | None:
     return done if len(done) == len(CASES) else None
 
 
+@dataclass(frozen=True)
+class Made:
+    """What the cluster has made of all of them: read once, for a call of kubectl costs a tenth of a second."""
+
+    jobs: list[Object]
+    pods: list[Object]
+    warnings: list[Object]
+
+    @staticmethod
+    def of(owner: Object, objects: list[Object]) -> list[Object]:
+        """Those of one resource."""
+        uid = owner["metadata"]["uid"]
+        return [item for item in objects if item["metadata"].get("labels", {}).get("narwhal.dev/uid") == uid]
+
+
+@pytest.fixture(scope="module")
+def made(world: World, ended: dict[str, Object]) -> Made:
+    """Jobs, pods and warnings, once all have ended."""
+    warnings = [event for event in world.kube.all(NS, "events") if event["type"] == "Warning"]
+    return Made(world.kube.all(NS, "jobs"), world.kube.all(NS, "pods"), warnings)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_wrong_input_ends_failed_with_its_reason_and_the_mend(case: Case, ended: dict[str, Object]) -> None:
     """Failed and Stalled carry the reason; the message names what is at fault and what to do about it."""
@@ -152,20 +174,21 @@ def test_a_wrong_input_ends_failed_with_its_reason_and_the_mend(case: Case, ende
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_wrong_input_starts_no_crash_loop(case: Case, ended: dict[str, Object], world: World) -> None:
+def test_a_wrong_input_starts_no_crash_loop(case: Case, ended: dict[str, Object], made: Made) -> None:
     """One attempt, one Job, no container started twice."""
     attempts = 0 if case.reason is Reason.DEPENDENCY_FAILED else 1
     assert len(ended[case.name]["status"].get("attempts", [])) == attempts
-    assert len(world.kube.jobs_of(ended[case.name])) == attempts
-    for pod in world.kube.pods_of(ended[case.name]):
+    assert len(made.of(ended[case.name], made.jobs)) == attempts
+    for pod in made.of(ended[case.name], made.pods):
         assert [item["restartCount"] for item in pod["status"].get("containerStatuses", [])] == [0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_wrong_input_is_told_by_an_event(case: Case, ended: dict[str, Object], world: World) -> None:
+def test_a_wrong_input_is_told_by_an_event(case: Case, made: Made) -> None:
     """A Warning about the resource has the same reason."""
-    warnings = [event["reason"] for event in world.kube.events_of(NS, case.name) if event["type"] == "Warning"]
-    assert case.reason.value in warnings
+    assert case.reason.value in {
+        event["reason"] for event in made.warnings if event["involvedObject"]["name"] == case.name
+    }
 
 
 def test_nothing_of_a_wrong_input_is_published(ended: dict[str, Object], world: World) -> None:

@@ -60,7 +60,7 @@ def test_a_restricted_job_works(cluster: Cluster, namespace: str) -> None:
     spec = {"backoffLimit": 0, "template": {"spec": _restricted_pod(WORK)}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work", "namespace": namespace}, "spec": spec}
     cluster.kubectl("replace", "--force", "-f", "-", input=json.dumps(job))
-    cluster.kubectl("-n", namespace, "wait", "--for=condition=Complete", "job/work", "--timeout=60s")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Complete", "job/work", "--timeout=120s")
     said = cluster.kubectl("-n", namespace, "logs", "job/work").split()
     assert said[0] == "65532"
     assert said[1] == "d29751f2649b32ff572b5e0a9f541ea660a50f94ff0beedfb0b692b924cc8025"
@@ -76,7 +76,7 @@ def test_exec_reaches_a_running_pod(cluster: Cluster, namespace: str) -> None:
         "spec": {**_restricted_pod("exec sleep 600"), "terminationGracePeriodSeconds": 0},
     }
     cluster.kubectl("replace", "--force", "-f", "-", input=json.dumps(pod))
-    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s")
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/sleeper", "--timeout=120s")
     assert cluster.kubectl("-n", namespace, "exec", "sleeper", "--", "id", "-u").strip() == "65532"
     cluster.kubectl("-n", namespace, "delete", "pod", "sleeper")
 

@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.kube import Object, condition, is_true
 from tests.e2e.manifests import download
 from tests.e2e.store import Bucket
+from tests.e2e.waits import until
 from tests.e2e.world import SECRET_KEY, World, storage_secret
-from tests.support.processes import until
 from tests.support.seaweed import ACCESS_KEY, S3Server
 from tests.support.seaweed import SECRET_KEY as WEED_KEY
 from workers.download.upload import part_bytes
@@ -24,7 +24,7 @@ PART: Final = part_bytes(1, SIZE)
 """Of a multipart upload, for files of this size."""
 HALF: Final = SIZE // 2
 CONNECTIONS: Final = 4
-STEP_SECONDS: Final = 60.0
+STEP_SECONDS: Final = 300.0
 MINIO: Final = "narwhal-storage"
 SEAWEEDFS: Final = "seaweedfs"
 LOST: Final = ("lost-minio", "lost-seaweedfs")
@@ -84,7 +84,7 @@ def struck(world: World, halves: dict[str, Object]) -> dict[str, str]:
     uids = ",".join(halves[name]["metadata"]["uid"] for name in DRAINED)
     selector = f"--pod-selector=narwhal.dev/uid in ({uids})"
     try:
-        world.kube.run("drain", node, selector, "--delete-emptydir-data", "--timeout=60s", timeout=70)
+        world.kube.run("drain", node, selector, "--delete-emptydir-data", "--timeout=180s", timeout=190)
         said = {name: waited(world, name) for name in DRAINED}
     finally:
         world.kube.run("uncordon", node)

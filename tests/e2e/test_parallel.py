@@ -9,8 +9,8 @@ from tests.cluster.errors import ClusterError
 from tests.e2e.kube import Object, finished
 from tests.e2e.manifests import SMALL, transcode
 from tests.e2e.store import Bucket
-from tests.e2e.world import World
-from tests.support.processes import until
+from tests.e2e.waits import until
+from tests.e2e.world import END_SECONDS, World
 
 pytestmark = pytest.mark.cluster
 
@@ -60,9 +60,9 @@ def test_a_pod_that_is_killed_costs_its_own_part_only(world: World) -> None:
     bucket = Bucket(world.store, NS).make()
     bucket.upload("long.mp4", world.files.long)
     world.kube.apply(transcode(NS, "film", "long.mp4", parallelism=3))
-    until(lambda: len(bucket.segments("vod/film/")) >= SEGMENTS, 120, f"{SEGMENTS} segments are stored")
+    until(lambda: len(bucket.segments("vod/film/")) >= SEGMENTS, END_SECONDS, f"{SEGMENTS} segments are stored")
     owner = world.kube.get(NS, "tcj", "film")
-    victim = until(lambda: next(iter(parts(world, owner)), None), 30, "a part is being made")
+    victim = until(lambda: next(iter(parts(world, owner)), None), END_SECONDS, "a part is being made")
     world.kube.kill(NS, victim["metadata"]["name"])
     before = bucket.segments("vod/film/")
     status = world.until(NS, "tcj", "film", "Complete")
@@ -85,8 +85,8 @@ def test_a_part_without_enough_memory_gets_more_and_the_others_lose_nothing(worl
     limits = {"resources": SMALL | {"limits": {"memory": "400Mi"}}}
     world.kube.apply(transcode(NS, "starved", "long.mp4", parallelism=3, template=limits))
     owner = world.kube.get(NS, "tcj", "starved")
-    until(lambda: len(bucket.segments("vod/starved/")) >= SEGMENTS // 2, 120, "segments are stored")
-    until(lambda: starved(world, owner), 120, "a part is killed for want of memory")
+    until(lambda: len(bucket.segments("vod/starved/")) >= SEGMENTS // 2, END_SECONDS, "segments are stored")
+    until(lambda: starved(world, owner), END_SECONDS, "a part is killed for want of memory")
     before = bucket.segments("vod/starved/")
     status = world.until(NS, "tcj", "starved", "Complete")
     after = bucket.segments("vod/starved/")

@@ -21,13 +21,28 @@ pytestmark = pytest.mark.cluster
 DIRECTORY = Path("/tmp/narwhal-cluster-test")  # noqa: S108 - checked for its owner when it is made
 
 
+@pytest.fixture(scope="module")
+def place() -> Iterator[Layout]:
+    """The place of a cluster of these tests' own, beside the one other tests may be using; swept afterwards."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NARWHAL_CLUSTER_DIR", str(DIRECTORY))
+        call("binaries")
+        yield Layout(DIRECTORY)
+        call("down")
+
+
 @pytest.fixture
-def other_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Layout]:
-    """The place of a cluster of this test's own, beside the one other tests may be using; swept afterwards."""
-    monkeypatch.setenv("NARWHAL_CLUSTER_DIR", str(DIRECTORY))
-    call("binaries")
-    yield Layout(DIRECTORY)
+def other_cluster(place: Layout) -> Layout:
+    """That place with nothing there, whatever the test before has left."""
     call("down")
+    return place
+
+
+@pytest.fixture
+def other_running(place: Layout) -> Layout:
+    """A cluster that runs there: the one of the test before, where that has left one."""
+    call("up")
+    return place
 
 
 def _traces(layout: Layout) -> list[str]:
@@ -84,15 +99,14 @@ def test_a_killed_start_is_swept(other_cluster: Layout, stage: str) -> None:
     assert _traces(other_cluster) == []
 
 
-def test_a_crash_is_told_and_mended(other_cluster: Layout) -> None:
+def test_a_crash_is_told_and_mended(other_running: Layout) -> None:
     """A cluster one of whose components was killed is said to be broken, and `up` replaces it."""
-    call("up")
-    state = other_cluster.read_state()
+    state = other_running.read_state()
     assert state is not None
     kubelet = state.components["kubelet"]
     assert "kubelet" in Path(f"/proc/{kubelet.pid}/comm").read_text()
     run(as_root(["kill", "-9", str(kubelet.pid)]))
-    wait_for("the kubelet's end", lambda: not sandbox.alive(kubelet.pid, kubelet.started), timeout=10)
+    wait_for("the kubelet's end", lambda: not sandbox.alive(kubelet.pid, kubelet.started), timeout=60)
     status = subprocess.run(
         cluster_command("status"), cwd=paths.REPOSITORY, capture_output=True, text=True, check=False
     )
@@ -101,20 +115,19 @@ def test_a_crash_is_told_and_mended(other_cluster: Layout) -> None:
     assert call("status").startswith("up;")
 
 
-def test_a_second_node_comes_and_goes(other_cluster: Layout) -> None:
+def test_a_second_node_comes_and_goes(other_running: Layout) -> None:
     """It is Ready and runs nothing that does not ask for it; removed, or with its cluster while it stands still, it leaves no trace."""
-    call("up")
-    routes, seen = run(["ip", "route"]), _traces(other_cluster)
+    routes, seen = run(["ip", "route"]), _traces(other_running)
     assert call("node", "add").strip() == SECOND_NODE
     assert run(["ip", "route"]) != routes
     call("node", "remove")
     assert run(["ip", "route"]) == routes
-    assert _of_the_second(_traces(other_cluster)) == _of_the_second(seen) == []
+    assert _of_the_second(_traces(other_running)) == _of_the_second(seen) == []
     call("node", "add")
     call("node", "freeze")
-    assert _of_the_second(_traces(other_cluster)) != []
+    assert _of_the_second(_traces(other_running)) != []
     call("down")
-    assert _traces(other_cluster) == []
+    assert _traces(other_running) == []
 
 
 def _of_the_second(traces: list[str]) -> list[str]:

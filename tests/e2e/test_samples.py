@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from narwhal_operator.contract.base import seconds_of
+from tests.e2e import media
 from tests.e2e.kube import Object, is_true
 from tests.e2e.store import Bucket
 from tests.e2e.world import MEDIA, World
@@ -20,6 +21,7 @@ SAMPLES: Final = Path(__file__).parents[2] / "config" / "samples"
 GROUP: Final = "narwhal.dev/"
 CLIP_FRAMES: Final = 132
 RATE: Final = 25
+SONG: Final = "song"
 
 
 def ours() -> Iterator[Object]:
@@ -39,6 +41,18 @@ def name_of(item: Object) -> str:
     return f"{item['kind']}-{item['metadata']['name']}"
 
 
+def song(film: Path, file: Path) -> bytes:
+    """The film's sound alone."""
+    media.ffmpeg("-i", str(film), "-vn", "-c:a", "copy", str(file))
+    return file.read_bytes()
+
+
+def logo(file: Path) -> Path:
+    """A picture of one colour, half transparent."""
+    media.ffmpeg("-f", "lavfi", "-i", "color=c=red@0.5:s=64x64,format=rgba", "-frames:v", "1", str(file))
+    return file
+
+
 @pytest.fixture(scope="module")
 def applied(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """All samples at once; the origin has the film they fetch, its digest, and a torrent that the origin itself serves."""
@@ -47,7 +61,8 @@ def applied(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     world.serve("SHA256SUMS", f"{hashlib.sha256(clip).hexdigest()}  bbb.mp4\n".encode())
     torrent = make_torrent(tmp_path_factory.mktemp("torrent"), {"bbb.mp4": clip}, web_seeds=[film])
     world.serve("bbb.torrent", torrent.data)
-    world.bucket("media")
+    world.serve("song.m4a", song(world.files.clip, world.scratch / "song.m4a"))
+    world.bucket("media").upload("brand/logo.png", logo(world.scratch / "logo.png"))
     world.kube.run("apply", "--filename", str(SAMPLES))
     return world
 
@@ -81,7 +96,9 @@ PLAYED: Final = [
     item
     for item in TRANSCODES
     # Of an encrypted one the key server is not there; tests/integration/transcode/test_encryption.py plays those.
-    if item["spec"].get("mode") != "Plan" and "encryption" not in item["spec"].get("packaging", {})
+    if item["spec"].get("mode") != "Plan"
+    and "encryption" not in item["spec"].get("packaging", {})
+    and item["metadata"]["name"] != SONG
 ]
 
 
@@ -94,6 +111,18 @@ def test_a_transcoded_sample_plays_whole(applied: World, sample: Object) -> None
     ladder = Bucket(applied.store, "media").fetch_ladder(prefix, applied.scratch / name)
     assert ladder.frames() == [frames] * len(ladder.variants)
     assert len(ladder.variants) >= 2
+
+
+def test_a_sample_of_sound_alone_plays_in_every_bit_rate(applied: World) -> None:
+    """Each variant decodes without an error to what the song lasts; none of them has a picture."""
+    (sample,) = (item for item in TRANSCODES if item["metadata"]["name"] == SONG)
+    applied.until(MEDIA, "tcj", SONG, "Complete")
+    ladder = Bucket(applied.store, "media").fetch_ladder(sample["spec"]["output"]["prefix"], applied.scratch / SONG)
+    assert len(ladder.variants) == len(sample["spec"]["audio"]["bitrates"])
+    assert "RESOLUTION" not in ladder.master
+    lasts = media.seconds(applied.scratch / "song.m4a")
+    for variant in ladder.variants:
+        assert media.seconds(variant) == pytest.approx(lasts, abs=0.1)
 
 
 def test_a_library_counts_its_titles(applied: World) -> None:

@@ -12,8 +12,8 @@ from tests.e2e import manifests
 from tests.e2e.kube import Object, condition
 from tests.e2e.manifests import SMALL, transcode
 from tests.e2e.store import Bucket
-from tests.e2e.world import MEDIA, World, ask
-from tests.support.processes import until
+from tests.e2e.waits import until
+from tests.e2e.world import END_SECONDS, MEDIA, World, ask
 
 pytestmark = pytest.mark.cluster
 
@@ -31,7 +31,7 @@ def torrent(world: World) -> Iterator[bytes]:
     world.namespace(NS)
     world.bucket(NS)
     world.kube.apply(*manifests.swarm(images.tag("torrent")), namespace=MEDIA)
-    world.kube.run("rollout", "status", "--namespace", MEDIA, "deployment/swarm", "--timeout=60s", timeout=70)
+    world.kube.run("rollout", "status", "--namespace", MEDIA, "deployment/swarm", "--timeout=180s", timeout=190)
     with world.kube.cluster.port_forward(MEDIA, "service/swarm", 80) as port:
         for path, data in contents(world).items():
             ask("PUT", f"http://127.0.0.1:{port}/files/show/{path}", data)
@@ -127,7 +127,7 @@ def test_a_pattern_that_fits_nothing_ends_with_the_names_there_are(world: World,
     def failed() -> Object:
         return condition(world.kube.status(NS, "tcj", "unmatched"), "Failed")
 
-    found = until(failed, 30, "it is Failed")
+    found = until(failed, END_SECONDS, "it is Failed")
     assert found["reason"] == "InputFileUnmatched"
     assert FILM in found["message"]
     assert EPISODE in found["message"]
@@ -142,6 +142,6 @@ def test_a_tracker_that_nobody_allowed_is_refused(world: World, torrent: bytes) 
     def failed() -> Object:
         return condition(world.kube.status(NS, "dlj", "forbidden"), "Failed")
 
-    found = until(failed, 60, "it is Failed")
+    found = until(failed, END_SECONDS, "it is Failed")
     assert found["reason"] == "AddressForbidden"
     assert "swarm.media.svc.cluster.local" in found["message"]

@@ -18,7 +18,7 @@ from tests.e2e.install import NAMESPACE, Release, values
 from tests.e2e.kube import Kube, Object, finished, is_true
 from tests.e2e.media import Media
 from tests.e2e.store import Bucket
-from tests.support.processes import until
+from tests.e2e.waits import until
 
 MEDIA: Final = "media"
 """The namespace of the samples; the origin is in it, too."""
@@ -109,7 +109,7 @@ def inhabited(cluster: Cluster, files: Media, scratch: Path) -> Iterator[World]:
     )
     release = Release(kube, values({name: images.tag(name) for name in images.PROJECT}, [origin_network(kube)]))
     release.install()
-    kube.run("rollout", "status", "--namespace", MEDIA, "deployment/origin", "--timeout=60s", timeout=70)
+    kube.run("rollout", "status", "--namespace", MEDIA, "deployment/origin", "--timeout=180s", timeout=190)
     with store.reachable() as address, cluster.port_forward(MEDIA, "service/origin", 80) as port:
         client = Minio(address, ACCESS_KEY, SECRET_KEY, secure=False, region="us-east-1")
         yield World(kube, release, client, f"http://127.0.0.1:{port}", files, scratch, [MEDIA])
