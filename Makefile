@@ -39,7 +39,7 @@ conformance: setup ## Odd media through the real worker, played by FFmpeg, hls.j
 	@pytest tests/conformance
 
 chaos: setup ## Every fault between operator and API server: each write, each watch event (some minutes)
-	@NARWHAL_CHAOS=full pytest tests/chaos
+	@GOGC=400 NARWHAL_CHAOS=full pytest tests/chaos
 
 kueue: setup ## What is left to Kueue, with Kueue itself (built once, some minutes)
 	@pytest tests/kueue

@@ -32,6 +32,8 @@ SETTLE: Final = 20.0
 """Seconds a new operator has to come to rest before it is measured."""
 WINDOW: Final = 60.0
 """Seconds it is measured for."""
+BUSY: Final = 40.0
+"""Seconds it is measured for while work runs."""
 RESYNC: Final = 65.0
 """Seconds between the operator's slow looks at everything: after SETTLE, the first half of a window holds none, the second one."""
 USUAL_RESYNC: Final = 600.0
@@ -298,7 +300,7 @@ async def busy(kubeconfig: Path, workers: Workers, pids: tuple[int, int], idle: 
         watch = asyncio.create_task(workers.watch(kubeconfig))
         took = await workers.start()
         await asyncio.sleep(SETTLE / 2)
-        ages, ours, theirs = await asyncio.gather(workers.ages(WINDOW), use(operator, WINDOW), use(kwok, WINDOW))
+        ages, ours, theirs = await asyncio.gather(workers.ages(BUSY), use(operator, BUSY), use(kwok, BUSY))
         watch.cancel()
     size = Size(idle, replace(ours, rss=peak_of(operator)), theirs.cpu, took, ages)
     print(f"{workers.count} running: {took:.1f} s until all show progress, its age p50 {size.age(0.5):.1f} s,", end=" ")

@@ -112,7 +112,7 @@ class Proxy:
         await asyncio.sleep(0.1)  # aiohttp's session does not wait for the ends of its TLS connections
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        if self._away:
+        if self.away:
             return _cut(request)
         if "watch" in request.query:
             return await self._watch(request)
@@ -144,7 +144,8 @@ class Proxy:
         return web.Response(status=status, headers=headers, body=body)
 
     @property
-    def _away(self) -> bool:
+    def away(self) -> bool:
+        """Whether no connection holds now."""
         return self._loop.time() < self._back
 
     def _strike(self, what: str) -> None:
@@ -180,8 +181,8 @@ class Proxy:
             f"{self.server}{request.path_qs}", headers=kept(request.headers), timeout=aiohttp.ClientTimeout(total=None)
         ) as answer:
             stream = web.StreamResponse(status=answer.status, headers=kept(answer.headers))
-            await stream.prepare(request)
             with contextlib.suppress(ConnectionResetError):  # the operator is gone
+                await stream.prepare(request)
                 async for line in self._seen(lines(answer.content)):
                     await stream.write(line)
         return stream
@@ -189,7 +190,7 @@ class Proxy:
     async def _seen(self, true: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The events as the operator is shown them."""
         async for line in true:
-            if self._away:
+            if self.away:
                 return
             self.events += 1
             kind = self.fault.kind if self.events == self.fault.at else "none"
