@@ -24,6 +24,7 @@ from narwhal_operator.queue import WorkQueue, work
 from narwhal_operator.reconcile import Reconciler
 from narwhal_operator.resync import Resync
 from narwhal_operator.settings import Settings
+from narwhal_operator.told import Told
 
 
 async def run(settings: Settings) -> None:
@@ -59,22 +60,22 @@ async def _work(settings: Settings, api: Api, admission: Admission, hints: Hints
     """All that an operator does, until one part of it ends."""
     queue = resync.queue
     await resync.first()
-    progress = Progress(queue, settings.progress_port)
-    memory = Memory(hints.jobs, progress.report, progress.reports)
+    progress, told = Progress(queue, settings.progress_port), Told()
+    memory = Memory(hints.jobs, progress.report, progress.reports, told.take)
     reconciler = Reconciler(api, queue, settings.policy(), memory, lambda: datetime.now(UTC), admission, progress.seen)
     tasks = [
         *(asyncio.create_task(work(queue, reconciler.handle)) for _ in range(settings.concurrency)),
         asyncio.create_task(progress.run()),
         asyncio.create_task(resync.run()),
-        asyncio.create_task(_deliver(settings, hints, resync)),
+        asyncio.create_task(_deliver(settings, hints, resync, told)),
     ]
     await until_one_ends(tasks)
 
 
-async def _deliver(settings: Settings, hints: Hints, resync: Resync) -> None:
+async def _deliver(settings: Settings, hints: Hints, resync: Resync, told: Told) -> None:
     """kopf, until it is told to stop by SIGTERM or SIGINT, which it handles."""
     registry, of_kopf = kopf.OperatorRegistry(), kopf.OperatorSettings()
-    handlers.register(registry, hints, resync.queue, resync.ears)
+    handlers.register(registry, hints, resync.queue, resync.ears, told)
     handlers.configure(of_kopf)
     where = {"namespaces": settings.namespaces} if settings.namespaces else {"clusterwide": True}
     await kopf.operator(registry=registry, settings=of_kopf, **where)

@@ -11,18 +11,21 @@ from narwhal_operator.hints import Hints
 from narwhal_operator.kube.client import LIST_LIMIT
 from narwhal_operator.kube.paths import PLURALS
 from narwhal_operator.queue import WorkQueue
+from narwhal_operator.told import Told
 
 _SOON = 0.5
 """Seconds within which a library looks at its children again: many change at once."""
 
 
-def register(registry: kopf.OperatorRegistry, hints: Hints, queue: WorkQueue, ears: Ears) -> None:
+def register(registry: kopf.OperatorRegistry, hints: Hints, queue: WorkQueue, ears: Ears, told: Told) -> None:
     """The handlers of our kinds, our Jobs and our pods."""
 
     async def resources(event: kopf.RawEvent, **_: Any) -> None:
         raw: Any = event["object"]
         ears.heard(str(raw.get("kind")))
         for key, soon in hints.resource(raw, deleted=_deleted(event)):
+            if (key.kind, key.name) == (raw["kind"], raw["metadata"]["name"]):
+                told.note(key, raw, deleted=_deleted(event))
             if soon:
                 queue.add_after(key, _SOON)
             else:

@@ -16,6 +16,10 @@ _REMEMBERED: Final = 50_000
 """Objects whose last look is remembered; past it the oldest is forgotten, which costs a needless pass at worst."""
 
 
+_NOT_BEGUN: Final = (False, False, None, None, None, None, None)
+"""How a pod looks that was just made: no more than its Job says."""
+
+
 class Hints:
     """Unfinished Jobs by resource, TranscodingJobs by the DownloadJob they wait for, and how objects looked last."""
 
@@ -74,8 +78,9 @@ class Hints:
         """The key to look at after an event of a pod of ours."""
         pod = pod_of(raw)
         look = (pod.running, pod.failed, pod.ip, pod.waiting, pod.unschedulable, pod.exit_code, pod.deleted_at)
-        owner = _owner(raw)
-        if owner is not None and self._changed(raw["metadata"]["uid"], look, deleted=deleted):
+        owner, uid = _owner(raw), raw["metadata"]["uid"]
+        born = look == _NOT_BEGUN and uid not in self._looks
+        if owner is not None and self._changed(uid, look, deleted=deleted) and (deleted or not born):
             yield owner
 
     def _wait(self, download: Key, waiting: Key, *, deleted: bool) -> None:

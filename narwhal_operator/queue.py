@@ -1,10 +1,11 @@
-"""The work queue: keys, coalesced, delayed and backed off, with client-go's semantics.
+"""The work queue: keys, coalesced, delayed and backed off, with client-go's semantics; what only wants telling lets work go first.
 
 A key waits at most once, is worked on by one worker at a time, and one that is added while it is worked on comes again
 afterwards. Nothing in it matters for correctness: it says where to look, and a lost key comes back with the resync.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -19,24 +20,31 @@ ALWAYS: Final = ""
 """The cause of a key that must be looked at, whatever it was that changed."""
 REPORT: Final = "report"
 """The cause of a key whose workers have said something new of themselves; no resourceVersion is a word."""
+WORDS: Final = "words"
+"""The cause of a key of which something decided is to be told yet, and nothing else."""
+WORDS_WAIT: Final = 2.0
+"""Seconds at most that a key which came for WORDS alone lets others go before it."""
 
 Handle = Callable[[Key, frozenset[str]], Awaitable[None]]
 _log = structlog.get_logger()
 
 
 class WorkQueue:
-    """Keys to be looked at. Each carries its causes: ALWAYS, REPORT, the resourceVersions whose events brought it here."""
+    """Keys to be looked at. Each carries its causes: ALWAYS, REPORT, WORDS, the resourceVersions whose events brought it here."""
 
     def __init__(self) -> None:
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._ready = asyncio.Semaphore(0)  # as many as there are keys in these two
+        self._work: deque[Key] = deque()
+        self._words: deque[tuple[float, Key]] = deque()  # until when they let work go first
         self._causes: dict[Key, set[str]] = {}  # of keys that wait or came again while worked on
         self._working: dict[Key, float] = {}  # since when, by the loop's clock
         self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._later: dict[Key, str] = {}  # the cause a key's timer brings
         self._failures: dict[Key, int] = {}
 
     def __len__(self) -> int:
-        """How many keys wait to be worked on."""
-        return self._ready.qsize()
+        """How many keys wait to be worked on, without those that only have something to tell."""
+        return len(self._work)
 
     @property
     def longest(self) -> float:
@@ -49,21 +57,25 @@ class WorkQueue:
         waiting = key in self._causes
         self._causes.setdefault(key, set()).add(cause)
         if not waiting and key not in self._working:
-            self._ready.put_nowait(key)
+            self._put(key)
 
-    def add_after(self, key: Key, delay: float) -> None:
+    def add_after(self, key: Key, delay: float, cause: str = ALWAYS) -> None:
         """Look at a key within `delay` seconds."""
         timer, due = self._timers.get(key), asyncio.get_running_loop().time() + delay
         if timer is None or timer.when() > due:
-            self.schedule(key, delay)
+            self.schedule(key, delay, cause)
+        elif cause != WORDS:
+            self._later[key] = cause
 
-    def schedule(self, key: Key, delay: float | None) -> None:
+    def schedule(self, key: Key, delay: float | None, cause: str = ALWAYS) -> None:
         """Look at a key after `delay` seconds and not at a time planned before; None: only when something changes."""
         timer = self._timers.pop(key, None)
+        self._later.pop(key, None)
         if timer is not None:
             timer.cancel()
         if delay is not None:
             self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+            self._later[key] = cause
 
     def retry(self, key: Key) -> None:
         """Look at a key again after a failed pass, later each time."""
@@ -77,7 +89,8 @@ class WorkQueue:
 
     async def get(self) -> tuple[Key, frozenset[str]]:
         """The next key and its causes; it is the caller's until `done`."""
-        key = await self._ready.get()
+        await self._ready.acquire()
+        key = self._next()
         self._working[key] = asyncio.get_running_loop().time()
         return key, frozenset(self._causes.pop(key, {ALWAYS}))
 
@@ -85,11 +98,23 @@ class WorkQueue:
         """The pass is over; a key that came again meanwhile waits again."""
         self._working.pop(key, None)
         if key in self._causes:
-            self._ready.put_nowait(key)
+            self._put(key)
+
+    def _put(self, key: Key) -> None:
+        if self._causes[key] == {WORDS}:
+            self._words.append((asyncio.get_running_loop().time() + WORDS_WAIT, key))
+        else:
+            self._work.append(key)
+        self._ready.release()
+
+    def _next(self) -> Key:
+        if self._words and (not self._work or self._words[0][0] <= asyncio.get_running_loop().time()):
+            return self._words.popleft()[1]
+        return self._work.popleft()
 
     def _due(self, key: Key) -> None:
-        self._timers.pop(key, None)
-        self.add(key)
+        del self._timers[key]
+        self.add(key, self._later.pop(key))
 
 
 async def work(queue: WorkQueue, handle: Handle) -> None:

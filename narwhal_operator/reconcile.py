@@ -10,23 +10,38 @@ import structlog
 from narwhal_operator import metrics, tally
 from narwhal_operator.admission import Admission
 from narwhal_operator.core.observed import Key, Observed
-from narwhal_operator.core.plan import CreateJob, Plan
+from narwhal_operator.core.parse import resource_of
+from narwhal_operator.core.plan import CreateJob, Plan, SetFinalizer
 from narwhal_operator.core.policy import Policy
 from narwhal_operator.kube.client import Api
 from narwhal_operator.kube.errors import ApiError, Conflict, NotFound, Refused, Throttled
 from narwhal_operator.kube.execute import Execution
-from narwhal_operator.kube.observe import Memory, again, observe
-from narwhal_operator.queue import REPORT, WorkQueue
+from narwhal_operator.kube.observe import Memory, again, around, observe
+from narwhal_operator.queue import REPORT, WORDS, WorkQueue
 from narwhal_operator.recent import Recent
 
 _CONFLICT_RETRY = 0.05
 """Seconds until a resource that changed under a pass is looked at again."""
-_BURST = 32
-"""Keys that wait. With more of them work goes before words: a pass that has acted leaves events and status to a later
-turn of the key, which finds the work done, as after a restart."""
+_BURST = 8
+"""Keys that wait beside those worked on. With more of them work goes before words: a pass that has acted leaves events and
+status to a later turn of the key, when nothing else is to do; an operator that dies before finds the work done, as after
+any restart."""
 _WORDS_LATER = 2.0
-"""Seconds until that turn: the API server makes the Jobs of others first, while a person would hardly have looked."""
+"""Seconds until that turn (and queue.WORDS_WAIT more while there is work): the API server makes the Jobs of others first,
+while a person would hardly have looked."""
+_UNTOLD = 1_000
+"""Resources whose words may wait at once: each is held with its spec, some 20 kB."""
 _log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Words:
+    """What a pass has decided to tell, and has not told yet."""
+
+    execution: Execution
+    plan: Plan
+    since: float  # by the monotonic clock
+    stale: bool = False  # something else was heard of the resource since: a pass takes their place
 
 
 @dataclass(slots=True)
@@ -42,20 +57,21 @@ class Reconciler:
     seen: Callable[[Observed | None, Key], None] = lambda _observed, _key: None  # whoever follows what passes see
     recent: Recent = field(default_factory=Recent)
     _written: dict[Key, set[str]] = field(default_factory=dict)
-    _untold: dict[Key, float] = field(default_factory=dict)  # until when words may wait, by the monotonic clock
+    _untold: dict[Key, _Words] = field(default_factory=dict)
 
     async def handle(self, key: Key, causes: frozenset[str]) -> None:
         """One pass, unless all that brought the key here is what its last pass wrote itself, or its words wait."""
         news = causes - self._written.get(key, set())
         if not news:
             return
-        wait = self._untold.get(key, 0.0) - monotonic()
-        if wait > 0:
-            self.queue.add_after(key, wait)  # what brought the key here may have taken the place of its planned turn
+        if self._waits(key, news):
             return
         began, result = monotonic(), "done"
         try:
-            if news != {REPORT} or not await self.show(key):
+            words = self._untold.get(key)
+            if words is not None and not words.stale:
+                await self._tell(key, words)
+            elif news != {REPORT} or not await self.show(key):
                 await self.once(key)
             self.queue.forgive(key)
         except (Conflict, NotFound):
@@ -71,19 +87,28 @@ class Reconciler:
         finally:
             metrics.PASS_SECONDS.labels(key.kind, result).observe(monotonic() - began)
 
+    def _waits(self, key: Key, news: frozenset[str]) -> bool:
+        """Whether the key's words may wait longer; what else is heard meanwhile makes them stale."""
+        words = self._untold.get(key)
+        if words is None:
+            return False
+        words.stale = words.stale or news != {WORDS}
+        wait = words.since + _WORDS_LATER - monotonic()
+        if wait > 0:
+            self.queue.add_after(key, wait, WORDS)  # what brought the key here may have taken the place of its turn
+        return wait > 0
+
     async def once(self, key: Key) -> None:
         """One pass. Raises `kube.errors`."""
         self.recent.forget(key)
         now = self.clock()
-        observed = await observe(self.api, key, self.policy, self.memory, now)
+        new = await self._told(key, now)
+        observed = new[0] if new is not None else await observe(self.api, key, self.policy, self.memory, now)
         self.seen(observed, key)
         if observed is None:
-            self._written.pop(key, None)
-            self._untold.pop(key, None)
-            self.queue.schedule(key, None)
-            self.admission.gone(key)
+            self._gone(key)
             return
-        plan = self.admission.decided(observed, now)
+        plan = new[1] if new is not None else self.admission.decided(observed, now)
         execution = Execution(self.api, observed, now)
         self._written[key] = execution.written
         try:
@@ -93,13 +118,39 @@ class Reconciler:
             plan = self.admission.decided(execution.observed, now)
             await execution.act(plan)
         _note_actions(key, plan)
-        if plan.actions and len(self.queue) > _BURST and key not in self._untold:
-            self._untold[key] = monotonic() + _WORDS_LATER
-            self.queue.schedule(key, _WORDS_LATER)
+        words = _Words(execution, plan, monotonic())
+        if plan.actions and len(self.queue) > _BURST and key not in self._untold and len(self._untold) < _UNTOLD:
+            self._untold[key] = words
+            self.queue.schedule(key, _WORDS_LATER, WORDS)
             return
+        await self._tell(key, words)
+
+    async def _told(self, key: Key, now: datetime) -> tuple[Observed, Plan] | None:
+        """A new resource as its event told it, and its plan; None where it must be read.
+
+        It must where the plan does not begin with a write that names the version: that one is refused if the event is old.
+        """
+        raw = self.memory.told(key)
+        if raw is None:
+            return None
+        observed = await around(self.api, resource_of(raw), self.policy, self.memory, now)
+        plan = self.admission.decided(observed, now)
+        return (observed, plan) if isinstance(next(iter(plan.actions), None), SetFinalizer) else None
+
+    def _gone(self, key: Key) -> None:
+        """A resource is there no more."""
+        self._written.pop(key, None)
         self._untold.pop(key, None)
+        self.queue.schedule(key, None)
+        self.admission.gone(key)
+
+    async def _tell(self, key: Key, words: _Words) -> None:
+        """Events and status. Raises `kube.errors`: Conflict where the resource has changed since it was decided."""
+        self._untold.pop(key, None)
+        execution, plan = words.execution, words.plan
+        before = execution.observed.resource.status
         await execution.tell(plan)
-        tally.note(key, observed.resource.status, plan.status)
+        tally.note(key, before, plan.status)
         self.recent.note(key, execution.observed)
         self.queue.schedule(key, plan.requeue_after)
         _note_news(key, plan, execution)

@@ -17,7 +17,10 @@ from narwhal_operator.core.text import rfc3339
 _REFUSAL_RETRY: Final = 15.0
 """Seconds until a Job that quota or policy refused is tried again."""
 _START_POLL: Final = 5.0
-"""Seconds between looks at a Job whose pod does not run: why it does not is not always told by an event we watch."""
+"""Seconds between looks at a Job without a pod, or whose pod will be given up: why is not always told by an event we watch."""
+_PENDING_POLL: Final = 30.0
+"""The same where there is a pod and nothing but room or an image is wanting: that is told by its events, and a cluster that
+is full has many such pods for long."""
 
 
 def judge(case: Case[SpecT, StatusT], rules: Rules[SpecT, StatusT]) -> Verdict:
@@ -145,7 +148,8 @@ def _pod_waits(case: Case[SpecT, StatusT]) -> Verdict | None:
     if wait is None:
         return None
     message = f"{wait.message} {TABLE[Reason.POD_REFUSED].mend}"
-    return Verdict(State.RECONCILING, Reason.POD_REFUSED, message, "Starting", Want.RUNNING, _START_POLL)
+    look = _PENDING_POLL if wait.since is None else _START_POLL
+    return Verdict(State.RECONCILING, Reason.POD_REFUSED, message, "Starting", Want.RUNNING, look)
 
 
 def _pod_unheard(case: Case[SpecT, StatusT]) -> Verdict | None:
@@ -172,7 +176,9 @@ def _running(case: Case[SpecT, StatusT]) -> Verdict:
     if pod is None or not pod.running:
         message = f"Attempt {case.history.number} starts."
         phase = "Starting" if case.stage in {None, case.first} else case.before.phase or "Starting"
-        return Verdict(State.RECONCILING, c.STARTING, message, phase, Want.RUNNING, _START_POLL)
+        known = pod is not None and pod.deleted_at is None and not pod.failed
+        poll = _PENDING_POLL if known else _START_POLL
+        return Verdict(State.RECONCILING, c.STARTING, message, phase, Want.RUNNING, poll)
     mine = report is not None and report.attempt == case.history.number
     phase = report.phase if report is not None and mine else "Starting"
     return Verdict(State.RECONCILING, c.PROGRESSING, _where(case, pod), phase, Want.RUNNING, look)

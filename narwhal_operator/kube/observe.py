@@ -29,6 +29,8 @@ class Memory:
     jobs: Callable[[str], frozenset[str]] = lambda _uid: frozenset()
     report: Callable[[str], WorkerReport | None] = lambda _uid: None
     reports: Callable[[str], tuple[WorkerReport, ...]] = lambda _uid: ()
+    told: Callable[[Key], Json | None] = lambda _key: None
+    """A new resource as its event told it, once."""
 
 
 def again(observed: Observed, memory: Memory) -> Observed:
@@ -40,9 +42,12 @@ def again(observed: Observed, memory: Memory) -> Observed:
 async def observe(api: Api, key: Key, policy: Policy, memory: Memory, now: datetime) -> Observed | None:
     """All that the decision about a resource rests on; None if it is gone."""
     raw = await found(api.get(named(key.kind, key.namespace, key.name)))
-    if raw is None:
-        return None
-    resource = resource_of({"kind": key.kind} | raw)
+    return None if raw is None else await around(api, resource_of({"kind": key.kind} | raw), policy, memory, now)
+
+
+async def around(api: Api, resource: Resource, policy: Policy, memory: Memory, now: datetime) -> Observed:
+    """A resource, and what else the decision about it rests on."""
+    key = resource.key
     lookup = lookup_of(resource, memory.jobs(resource.uid))
     jobs = await _jobs(api, resource, lookup.jobs)
     jobs = tuple([await _with_left(api, job, resource) if job.name != lookup.open_job else job for job in jobs])

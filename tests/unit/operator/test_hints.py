@@ -84,12 +84,15 @@ def test_a_part_that_is_made_is_news() -> None:
 
 
 def test_a_pod_is_news_when_it_runs_ends_or_is_stuck() -> None:
-    """Its readiness and its conditions are not."""
+    """That it was made, its readiness and its conditions are not: its Job has said as much."""
     hints = Hints()
-    assert list(hints.pod(child("Pod", DLJ))) == [DLJ]
+    assert list(hints.pod(child("Pod", DLJ))) == []
     assert list(hints.pod(child("Pod", DLJ, status={"phase": "Pending", "qosClass": "Burstable"}))) == []
     state = {"containerStatuses": [{"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]}
     assert list(hints.pod(child("Pod", DLJ, status=state))) == [DLJ]
+    assert list(hints.pod(child("Pod", DLJ))) == [DLJ], "it looks as at first, and it is not"
+    assert list(hints.pod(child("Pod", DLJ), deleted=True)) == [DLJ]
+    assert list(Hints().pod(child("Pod", DLJ, status=state))) == [DLJ]
 
 
 def test_a_download_wakes_the_transcodes_that_wait_for_it() -> None:

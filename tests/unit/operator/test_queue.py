@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from narwhal_operator.core.observed import Key
-from narwhal_operator.queue import ALWAYS, FIRST_RETRY, WorkQueue, work
+from narwhal_operator.queue import ALWAYS, FIRST_RETRY, WORDS, WorkQueue, work
 from tests.unit.operator import build as b
 
 A, B = b.key(name="a"), b.key(name="b")
@@ -56,6 +56,40 @@ async def test_a_schedule_takes_the_place_of_the_one_before() -> None:
     queue.schedule(B, 0)
     assert (await taken(queue))[0] == B
     assert len(queue) == 0
+
+
+async def test_what_only_wants_telling_lets_work_go_first() -> None:
+    """It is not counted with what waits for work, and comes when nothing else does."""
+    queue = WorkQueue()
+    queue.add(A, WORDS)
+    queue.add(B, "1")
+    assert len(queue) == 1
+    assert await taken(queue) == (B, frozenset({"1"}))
+    queue.add(B, WORDS)
+    queue.done(B)
+    assert await taken(queue) == (A, frozenset({WORDS}))
+    assert await taken(queue) == (B, frozenset({WORDS}))
+
+
+async def test_what_wants_telling_is_not_put_off_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once its time is up it comes before work."""
+    monkeypatch.setattr("narwhal_operator.queue.WORDS_WAIT", 0.0)
+    queue = WorkQueue()
+    queue.add(A, WORDS)
+    queue.add(B, "1")
+    assert [(await taken(queue))[0] for _ in range(2)] == [A, B]
+
+
+async def test_a_timer_brings_the_cause_it_was_set_for_or_one_that_came_since() -> None:
+    """A look that was asked for later than words are due is not taken for words alone."""
+    queue = WorkQueue()
+    queue.schedule(A, 0, WORDS)
+    assert await taken(queue) == (A, frozenset({WORDS}))
+    queue.done(A)
+    queue.schedule(A, 0.01, WORDS)
+    queue.add_after(A, 600)
+    queue.add_after(A, 600, WORDS)
+    assert await taken(queue) == (A, frozenset({ALWAYS}))
 
 
 async def test_failed_passes_come_again_later_each_time() -> None:

@@ -16,7 +16,7 @@ from narwhal_operator.kube.errors import (
     error_of,
 )
 from narwhal_operator.kube.paths import collection, named
-from narwhal_operator.queue import WorkQueue
+from narwhal_operator.queue import ALWAYS, WORDS, WorkQueue
 from tests.unit.operator import build as b
 from tests.unit.operator.world import World, completes
 
@@ -84,6 +84,85 @@ async def test_words_that_wait_are_not_lost_to_a_sooner_turn() -> None:
     await world.operator.handle(KEY, frozenset({"another version"}))
     assert "status" not in world.api.objects[DLJ]
     assert queue._timers[KEY].when() - asyncio.get_running_loop().time() == pytest.approx(2, abs=1)
+
+
+async def burst(world: World) -> WorkQueue:
+    """The queue after a first pass of the one resource, made while forty others waited."""
+    queue = world.operator.queue = WorkQueue()
+    for number in range(40):
+        queue.add(b.key(name=f"other-{number}"))
+    await world.operator.once(KEY)
+    assert len(world.api.of_kind("Job")) == 1
+    return queue
+
+
+def due(world: World) -> None:
+    """The time of the words that wait has come."""
+    world.operator._untold[KEY].since -= 60
+
+
+async def test_words_that_waited_cost_two_writes_and_no_read() -> None:
+    """What was decided is told as it was: the Event and the status, over the version the pass has left."""
+    world = await world_with(b.download_spec())
+    await burst(world)
+    due(world)
+    reads, get, before = [], world.api.get, len(world.api.writes)
+
+    async def counted(path: str, query: dict[str, str] | None = None) -> Json:
+        reads.append(path)
+        return await get(path, query)
+
+    world.api.get = counted  # type: ignore[method-assign,assignment]  # counts what it hands on
+    await world.operator.handle(KEY, frozenset({WORDS}))
+    assert reads == []
+    assert world.api.writes[before:] == [("create", collection("Event", "media")), ("replace", f"{DLJ}/status")]
+    assert ready(world)[0] == "Starting"
+    own = world.api.objects[DLJ]["metadata"]["resourceVersion"]
+    await world.operator.handle(KEY, frozenset({own}))
+    assert reads == []
+
+
+async def test_words_are_decided_anew_where_something_else_was_heard() -> None:
+    """A pod that runs while they wait: the pass that takes their place sees it, as it would have without them."""
+    world = await world_with(b.download_spec())
+    world.work = lambda _order: None
+    await burst(world)
+    world.controllers()
+    for job in world.api.of_kind("Job"):
+        list(world.hints.job(job))
+    await world.operator.handle(KEY, frozenset({ALWAYS}))
+    assert "status" not in world.api.objects[DLJ]
+    due(world)
+    await world.operator.handle(KEY, frozenset({WORDS}))
+    assert ready(world)[0] == "Starting"
+    assert len(world.api.of_kind("Job")) == 1
+
+
+async def test_words_that_die_with_the_operator_are_said_by_the_next() -> None:
+    """It finds the Job by its first look: the same Event, the same status, no second Job."""
+    world = await world_with(b.download_spec())
+    await burst(world)
+    await world.start()
+    await world.operator.handle(KEY, frozenset({ALWAYS}))
+    assert ready(world)[0] == "Starting"
+    assert [event["reason"] for event in world.api.of_kind("Event")] == ["Started"]
+    assert len(world.api.of_kind("Job")) == 1
+
+
+async def test_words_over_a_resource_that_has_changed_are_refused() -> None:
+    """Though no event told: the write names the version, and a pass follows."""
+    world = await world_with(b.download_spec())
+    queue = await burst(world)
+    world.api.set(DLJ, {"spec": b.download_spec(suspend=True), "metadata": {"generation": 2}})
+    due(world)
+    await world.operator.handle(KEY, frozenset({WORDS}))
+    assert "status" not in world.api.objects[DLJ]
+    assert queue._timers[KEY].when() - asyncio.get_running_loop().time() < 1
+    list(world.hints.job(world.api.of_kind("Job")[0]))
+    world.operator.queue = WorkQueue()
+    await world.operator.handle(KEY, frozenset({ALWAYS}))
+    assert ready(world)[0] == "Suspended"
+    assert [job["spec"]["suspend"] for job in world.api.of_kind("Job")] == [True]
 
 
 async def test_a_quota_on_jobs_is_told_and_tried_again() -> None:

@@ -8,11 +8,11 @@ from narwhal_operator.contract.common import Resources
 from narwhal_operator.contract.outcome import TABLE, Class, Reason
 from narwhal_operator.contract.report import WorkerReport
 from narwhal_operator.core import download, transcode
-from narwhal_operator.core.observed import Json, Observed
+from narwhal_operator.core.observed import Json, Observed, Pod
 from narwhal_operator.core.plan import CreateJob
 from narwhal_operator.core.policy import Policy, WorkerPolicy
 from tests.unit.operator import build as b
-from tests.unit.operator.views import JOB, KIND, MINE, SPEC, C, F, R, ended, seen, told
+from tests.unit.operator.views import JOB, KIND, MINE, SPEC, C, F, R, ended, running, seen, told
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -38,6 +38,22 @@ def test_a_waiting_retry_says_when_and_how_to_mend() -> None:
     assert TABLE[Reason.SECRET_NOT_FOUND].mend in message
     assert "Attempt 2 starts at 2026-01-01T12:00:10Z" in message
     assert plan.requeue_after == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("pods", "seconds"),
+    [
+        pytest.param((), 5, id="no pod yet: only an Event of the Job says why"),
+        pytest.param((b.pod(),), 30, id="a pod without a node"),
+        pytest.param((b.pod(waiting=("ContainerCreating", "")),), 30, id="an image that is pulled"),
+        pytest.param((b.pod(unschedulable="0/1 nodes"),), 30, id="no room"),
+        pytest.param((b.pod(waiting=("ErrImagePull", "x")),), 5, id="one that will be given up"),
+        pytest.param((b.pod(failed=True),), 5, id="one that is replaced"),
+    ],
+)
+def test_how_soon_a_job_whose_pod_does_not_run_is_looked_at_again(pods: tuple[Pod, ...], seconds: float) -> None:
+    """What a pod's events tell is not asked for every few seconds: a full cluster has thousands that wait."""
+    assert download.decide(running(jobs=(b.job(JOB),), pods=pods), b.NOW).requeue_after == seconds
 
 
 def test_a_decision_repeated_over_its_own_status_changes_nothing() -> None:
