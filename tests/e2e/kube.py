@@ -68,7 +68,7 @@ class Kube:
 
     def kill(self, namespace: str, pod: str) -> None:
         """Deletes a pod without grace: its processes are killed, as if its node had gone."""
-        self.run("delete", "--namespace", namespace, "pod", pod, "--grace-period=0", "--force")
+        self.run("delete", "--namespace", namespace, "pod", pod, "--grace-period=0", "--force", "--ignore-not-found")
 
     def pods_of(self, owner: Object) -> list[Object]:
         """The worker pods of one of our objects."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 ERROR: Final = "<?xml version='1.0'?><Error><Code>{}</Code><Message>The store is not well.</Message></Error>"
 _HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "keep-alive"})
@@ -40,8 +41,8 @@ class Unwell:
 
 @contextmanager
 def unwell(endpoint: str) -> Iterator[Unwell]:
-    """The proxy of a store."""
-    server = _Server(urlsplit(endpoint).netloc)
+    """The proxy of a store, at the same address on another port."""
+    server = _Server(urlsplit(endpoint))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -55,10 +56,15 @@ def unwell(endpoint: str) -> Iterator[Unwell]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.upstream = upstream
-        self.unwell = Unwell(f"http://127.0.0.1:{self.server_port}")
+    def __init__(self, upstream: SplitResult) -> None:
+        super().__init__((upstream.hostname or "127.0.0.1", 0), _Handler)
+        self.upstream = upstream.netloc
+        self.unwell = Unwell(f"http://{upstream.hostname}:{self.server_port}")
+
+    def server_bind(self) -> None:
+        """Without http.server's question to DNS for the name of the address."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
 
 class _Handler(BaseHTTPRequestHandler):
