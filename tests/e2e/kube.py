@@ -70,6 +70,12 @@ class Kube:
         """Deletes a pod without grace: its processes are killed, as if its node had gone."""
         self.run("delete", "--namespace", namespace, "pod", pod, "--grace-period=0", "--force", "--ignore-not-found")
 
+    def evict(self, namespace: str, pod: str) -> None:
+        """As a drain or an autoscaler does it: by the API, which asks the budgets and lets the pod end by itself."""
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+        self.run("create", "--raw", path, "--filename", "-", text=json.dumps(eviction))
+
     def pods_of(self, owner: Object) -> list[Object]:
         """The worker pods of one of our objects."""
         return self.all(owner["metadata"]["namespace"], "pods", f"narwhal.dev/uid={owner['metadata']['uid']}")

@@ -1,6 +1,5 @@
 """Whatever is stopped, deleted or killed in the middle: the work ends as if nothing had been, or leaves nothing behind."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,7 +47,8 @@ def film(name: str) -> Object:
 
 
 def midway(world: World, bucket: Bucket, name: str) -> Object:
-    """A transcode, applied before, that has some of its segments stored, and is not near its end."""
+    """A new transcode that has some of its segments stored, and is not near its end."""
+    world.kube.apply(film(name))
     until(lambda: len(bucket.segments(f"vod/{name}/")) >= SEGMENTS, MIDWAY_SECONDS, f"{name} has {SEGMENTS} segments")
     found = world.kube.get(NS, TCJ, name)
     assert not is_true(found["status"], "Complete"), "too fast to be interrupted"
@@ -66,15 +66,17 @@ class Struck:
 
 @pytest.fixture(scope="module")
 def struck(world: World, bucket: Bucket) -> Struck:
-    """One is suspended and resumed, two lose their pods, one is deleted, and so is a download: at once, for each takes its time."""
-    world.kube.apply(*(film(name) for name in (SUSPENDED, LOST, EVICTED, DELETED)))
+    """One is suspended and resumed, two lose their pods, one is deleted, and so is a download.
+
+    Each is applied when the one before it was struck, and none is waited for: what is struck must not be made before that.
+    """
     owners = {SUSPENDED: midway(world, bucket, SUSPENDED)}
     world.kube.suspend(NS, TCJ, SUSPENDED, suspended=True)
-    owners[LOST] = midway(world, bucket, LOST)
-    world.kube.kill(NS, pod_of(world, owners[LOST]))
-    owners[EVICTED] = midway(world, bucket, EVICTED)
-    evict(world, pod_of(world, owners[EVICTED]))
-    before = {name: bucket.segments(f"vod/{name}/") for name in (LOST, EVICTED)}
+    before: dict[str, dict[str, Any]] = {}
+    for name, strike in ((LOST, world.kube.kill), (EVICTED, world.kube.evict)):
+        owners[name] = midway(world, bucket, name)
+        strike(NS, pod_of(world, owners[name]))
+        before[name] = bucket.segments(f"vod/{name}/")
     owners[DELETED] = midway(world, bucket, DELETED)
     world.kube.delete(NS, TCJ, DELETED, seconds=DELETE_SECONDS)
     url = world.serve("slow.bin", b"\0" * 24 * 1024 * 1024)
@@ -97,13 +99,6 @@ def pod_of(world: World, owner: Object) -> str:
     return name
 
 
-def evict(world: World, pod: str) -> None:
-    """As a drain or an autoscaler does it: by the API, which asks the budgets and lets the pod end by itself."""
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NS}}
-    path = f"/api/v1/namespaces/{NS}/pods/{pod}/eviction"
-    world.kube.run("create", "--raw", path, "--filename", "-", text=json.dumps(eviction))
-
-
 def assert_whole(world: World, bucket: Bucket, name: str) -> None:
     """The published ladder decodes to every frame of the input, rung by rung."""
     ladder = bucket.fetch_ladder(f"vod/{name}", world.scratch / name)
@@ -118,7 +113,6 @@ def lost(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def test_a_killed_operator_costs_no_work(world: World, bucket: Bucket) -> None:
     """The operator is killed while a pod works; the one that follows sees the same Job to its end."""
     name = "operator-killed"
-    world.kube.apply(film(name))
     owner = midway(world, bucket, name)
     killed = world.release.operator_pods()[0]["metadata"]["name"]
     world.kube.kill(NAMESPACE, killed)
