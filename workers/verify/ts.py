@@ -6,6 +6,7 @@ from typing import Final
 
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.fragment import Fragment
+from workers.verify.frames import adts, reader
 from workers.verify.init import Track
 from workers.verify.sps import avc_size
 
@@ -16,7 +17,6 @@ WRAP: Final = 1 << 33
 NULL: Final = 0x1FFF
 VIDEO_TYPES: Final = {0x1B: "avc1", 0x24: "hvc1"}
 AUDIO_TYPES: Final = {0x0F: "mp4a", 0x03: "mp4a.40.34", 0x04: "mp4a.40.34", 0x81: "ac-3", 0x87: "ec-3"}
-RATES: Final = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 GAPS: Final = 10
 """Gaps of counters that are told of one segment."""
 
@@ -152,8 +152,7 @@ def _stamp(data: bytes, at: int) -> int:
 def _made(pid: int, stream: _Stream) -> tuple[Track, Fragment]:
     begin, ends, at = stream.dts[0], stream.end, stream.begin
     if stream.kind in AUDIO_TYPES:
-        frames, rate, channels, kind = _adts(stream)
-        codec = f"mp4a.40.{kind}" if stream.kind == 0x0F else AUDIO_TYPES[stream.kind]
+        frames, rate, channels, codec = _adts(stream)
         track = Track(CLOCK, codec, channels=channels, sample_rate=rate, id=pid, kind="audio")
         last = max((pts - begin) % WRAP for pts in stream.pts)
         lasts = round(frames * 1024 * CLOCK / rate) if rate else last
@@ -185,17 +184,16 @@ def _units(data: bytes, shift: int = 0) -> Iterator[tuple[int, bytes]]:
     yield from found.items()
 
 
-def _adts(stream: _Stream) -> tuple[int, int, int, int]:
-    """Frames, sampling rate, channels and object type of AAC (ISO/IEC 14496-3 section 1.A.3.2); zeros of other sound."""
+def _adts(stream: _Stream) -> tuple[int, int, int, str]:
+    """Frames, sampling rate, channels and codec of AAC; of other sound its codec alone, and zeros."""
     if stream.kind != 0x0F:
-        return 0, 0, 0, 0
-    data, at, frames, rate, channels, kind = bytes(stream.first), 0, 0, 0, 0, 2
-    while at + 7 <= len(data) and data[at] == 0xFF and data[at + 1] & 0xF0 == 0xF0:
-        index = data[at + 2] >> 2 & 0xF
-        rate = RATES[index] if index < len(RATES) else 0
-        kind, channels = (data[at + 2] >> 6) + 1, (data[at + 2] & 1) << 2 | data[at + 3] >> 6
-        length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-        if length < 7:
+        return 0, 0, 0, AUDIO_TYPES[stream.kind]
+    data, at, count = bytes(stream.first), 0, 0
+    rate, channels, codec = 0, 0, "mp4a.40.2"
+    while at + 7 <= len(data) and reader(data[at : at + 2]) is adts:
+        frame = adts(data, at)
+        if frame.size < 7:
             break
-        frames, at = frames + 1, at + length
-    return frames, rate, channels, kind
+        rate, channels, codec = frame.rate, frame.channels, frame.codec
+        count, at = count + frame.samples // 1024, at + frame.size
+    return count, rate, channels, codec

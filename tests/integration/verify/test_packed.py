@@ -11,6 +11,7 @@ from tests.integration.transcode.studio import ffmpeg, tone
 from tests.integration.verify.packs import Pack
 from workers.verify import packed
 from workers.verify.boxes import DamagedSegmentError
+from workers.verify.frames import frames
 
 KINDS = {
     "adts": (("-c:a", "aac"), "mp4a.40.2", 1024),
@@ -36,10 +37,10 @@ def make(root: Path, kind: str, sound: tuple[str, ...] = ()) -> Pack:
     options, _, samples = KINDS[kind]
     whole = root / "whole"
     ffmpeg(*(sound or tone(3)), *options, "-ar", str(RATE), "-f", kind, whole)
-    frames = list(packed._frames(whole.read_bytes(), 0))
+    found = list(frames(whole.read_bytes(), 0))
     lines, at, byte = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:1", "#EXT-X-PLAYLIST-TYPE:VOD"], 0, 0
-    for number in range(0, len(frames), 30):
-        some = frames[number : number + 30]
+    for number in range(0, len(found), 30):
+        some = found[number : number + 30]
         size = sum(frame.size for frame in some)
         data, byte = whole.read_bytes()[byte : byte + size], byte + size
         (root / f"{number}.sound").write_bytes(tagged(data, BEGIN + round(Fraction(at * 90_000, RATE))))

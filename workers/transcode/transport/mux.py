@@ -14,8 +14,9 @@ from workers.transcode.transport.packets import cut, filled, least, most, tables
 from workers.transcode.transport.samples import Sample, parameter_sets, samples
 from workers.transcode.transport.times import LEAD, on_clock, reference, stamp
 from workers.verify.boxes import DamagedSegmentError
+from workers.verify.frames import RATES
 from workers.verify.init import Track, read_init
-from workers.verify.ts import PACKET, RATES
+from workers.verify.ts import PACKET
 
 START: Final = b"\0\0\0\1"
 """Before each NAL unit (annex B of ITU-T H.264)."""
