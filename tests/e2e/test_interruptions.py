@@ -20,7 +20,7 @@ FRAMES: Final = 2000  # of the long file: 80 s at 25 a second
 SEGMENTS: Final = 20
 """Segments stored when a run is interrupted: of 40 for each of two rungs and the audio, so in the middle."""
 MIDWAY_SECONDS: Final = 300.0
-DELETE_SECONDS: Final = 120.0
+DELETE_SECONDS: Final = 90.0
 GONE_SECONDS: Final = 120.0
 
 SUSPENDED: Final = "suspended"

@@ -31,12 +31,12 @@ def test_uninstalling_keeps_kinds_and_resources(world: World) -> None:
         for crd in CRDS:
             assert world.kube.find("default", "crd", crd) is not None
         assert is_true(world.kube.status(NS, "dlj", "before"), "Complete")
-        world.kube.delete(NS, "dlj", "before", seconds=60)
+        world.kube.delete(NS, "dlj", "before", seconds=10)
         world.kube.apply(download(NS, "meanwhile", url))
     finally:
         world.release.install()
     world.until(NS, "dlj", "meanwhile", "Complete")
-    world.kube.delete(NS, "dlj", "meanwhile")
+    world.kube.delete(NS, "dlj", "meanwhile", seconds=30)
 
 
 def test_an_operator_of_named_namespaces_works_there_and_nowhere_else(world: World) -> None:
@@ -65,5 +65,6 @@ def test_a_namespace_with_unfinished_work_can_be_deleted(world: World) -> None:
     url = world.serve("slow.bin", b"\0" * 24 * 1024 * 1024)
     world.kube.apply(download(name, "slow", url, bandwidthLimit="1Mi"))
     world.kube.wait(name, "dlj/slow", "jsonpath={.status.phase}=Downloading", END_SECONDS)
-    world.kube.delete("default", "namespace", name, seconds=180)
+    world.kube.delete("default", "namespace", name, seconds=90)
+    assert world.kube.find("default", "namespace", name) is None
     world.namespaces.remove(name)
