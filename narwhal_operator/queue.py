@@ -14,8 +14,9 @@ import structlog
 from narwhal_operator.core.observed import Key
 
 FIRST_RETRY: Final = 0.2
-RETRY_CAP: Final = 30.0
-"""Seconds; a key whose pass failed comes again after FIRST_RETRY, doubled each time up to the cap."""
+RETRY_CAP: Final = 15.0
+"""Seconds; a key whose pass failed comes again after FIRST_RETRY, doubled each time up to the cap: so long after an API
+server is back nobody may have noticed."""
 ALWAYS: Final = ""
 """The cause of a key that must be looked at, whatever it was that changed."""
 REPORT: Final = "report"

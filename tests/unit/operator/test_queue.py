@@ -93,13 +93,13 @@ async def test_a_timer_brings_the_cause_it_was_set_for_or_one_that_came_since() 
 
 
 async def test_failed_passes_come_again_later_each_time() -> None:
-    """The waits double, up to half a minute, and start anew after a good pass."""
+    """The waits double, up to a quarter of a minute, and start anew after a good pass."""
     queue, loop = WorkQueue(), asyncio.get_running_loop()
     waits = []
     for _ in range(12):
         queue.retry(A)
         waits.append(queue._timers.pop(A).when() - loop.time())
-    assert waits == pytest.approx([min(30, FIRST_RETRY * 2**n) for n in range(12)], abs=0.1)
+    assert waits == pytest.approx([min(15, FIRST_RETRY * 2**n) for n in range(12)], abs=0.1)
     queue.forgive(A)
     queue.retry(A)
     assert queue._timers[A].when() - loop.time() == pytest.approx(FIRST_RETRY, abs=0.1)
