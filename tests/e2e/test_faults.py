@@ -27,8 +27,30 @@ SEGMENTS: Final = 12
 """Segments stored when the store freezes: of 40 for each of two rungs and the audio."""
 EARLY: Final = 4
 """Segments stored when something happens to a node: so early, for a machine may be fast."""
+ANYWHERE: Final = {"key": TAINT, "operator": "Exists"}
+"""What lets a pod run on the second node, too."""
 UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 NO_SECOND: Final = "only the cluster of processes has a node that can be lost: NARWHAL_CLUSTER_PROVIDER=process"
+STOP: Final = """
+import os, signal, time
+from pathlib import Path
+
+def encoder(path):
+    try:
+        return (path / "comm").read_text() == "ffmpeg\\n" and b"libx264" in (path / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+until = time.monotonic() + 60
+while not (found := [int(path.name) for path in Path("/proc").glob("[0-9]*") if encoder(path)]):
+    assert time.monotonic() < until, "no encoder runs"
+    time.sleep(0.05)
+for pid in found:
+    os.kill(pid, signal.SIGSTOP)
+"""
+"""Stops the encoder in a pod, as a disk or a driver does that never answers."""
+STALLED_SECONDS: Final = 600.0
+"""How long it may take until what stalled is tried again: 120 s of patience, 10 of pause, on such a machine."""
 SILENT_SECONDS: Final = 900.0
 """How long a title may take one of whose nodes falls silent: 50 s until Kubernetes says so, 5 here until the pod is to end, 30 of
 grace and 30 of patience, on a machine that may have much else to do."""
@@ -66,7 +88,41 @@ def second(world: World) -> Iterator[bool]:
 
 
 @pytest.fixture(scope="module")
-def silent(world: World, bucket: Bucket, second: bool) -> Iterator[Silence | None]:
+def stalled(world: World, bucket: Bucket, second: bool) -> str | None:
+    """A title whose encoder stands still, on the second node: its worker gives it 120 s, beside other tests.
+
+    The scheduler would take that node again: next to nothing runs there.
+    """
+    if not second:
+        return None
+    first = next(name for name in names(world.kube.all("", "nodes")) if name != SECOND_NODE)
+    world.kube.run("cordon", first)
+    try:
+        template = {"resources": SMALL | {"limits": {"cpu": "500m", "memory": "768Mi"}}, "tolerations": [ANYWHERE]}
+        world.kube.apply(transcode(NS, "stalled", "long.mp4", template=template))
+        until(lambda: bucket.segments("vod/stalled/"), END_SECONDS, "a segment is stored")
+        (pod,) = world.kube.pods_of(world.kube.get(NS, "tcj", "stalled"))
+        world.kube.run("exec", "--namespace", NS, pod["metadata"]["name"], "--", "python3", "-c", STOP)
+    finally:
+        world.kube.run("uncordon", first)
+    return "stalled"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(world: World, stalled: str | None) -> Object | None:
+    """The status of the title that stalled, once its next attempt has a node."""
+    if stalled is None:
+        return None
+
+    def found() -> Object | None:
+        status = world.kube.status(NS, "tcj", stalled)
+        return status if [one for one in status["attempts"][1:] if one.get("node")] else None
+
+    return until(found, STALLED_SECONDS, "the next attempt has a node")
+
+
+@pytest.fixture(scope="module")
+def silent(world: World, bucket: Bucket, second: bool, elsewhere: Object | None) -> Iterator[Silence | None]:
     """A node falls silent in mid-run. It takes Kubernetes minutes to act on that: other tests go on beside it."""
     if not second:
         yield None
@@ -95,13 +151,14 @@ def seaweed_bucket(world: World, seaweedfs: S3Server, bucket: Bucket) -> Bucket:
     return found
 
 
-def test_a_drained_node_costs_no_segment(world: World, bucket: Bucket, second: bool) -> None:
+def test_a_drained_node_costs_no_segment(world: World, bucket: Bucket, second: bool, stalled: str | None) -> None:
     """Cordoned and evicted by API: its part goes on elsewhere, in the same attempt, with no failure counted."""
     if not second:
         pytest.skip(NO_SECOND)
-    spread(world, bucket, "drained")
+    owner = spread(world, bucket, "drained")
+    only = f"--pod-selector=narwhal.dev/uid={owner['metadata']['uid']}"  # the one that stalls is to stay
     try:
-        world.kube.run("drain", SECOND_NODE, "--delete-emptydir-data", "--timeout=180s", timeout=190)
+        world.kube.run("drain", SECOND_NODE, only, "--delete-emptydir-data", "--timeout=180s", timeout=190)
         before = bucket.segments("vod/drained/")
         status = world.until(NS, "tcj", "drained", "Complete")
     finally:
@@ -111,6 +168,18 @@ def test_a_drained_node_costs_no_segment(world: World, bucket: Bucket, second: b
     assert attempt["stage"] == "Finish"
     assert status.get("failures", 0) == 0
     assert_whole(world, bucket, "drained")
+
+
+def test_what_stalls_on_one_node_is_tried_on_another(world: World, bucket: Bucket, elsewhere: Object | None) -> None:
+    """An encoder that stands still is killed; the next attempt goes to the other node, and makes what was not stored."""
+    if elsewhere is None:
+        pytest.skip(NO_SECOND)
+    first, second = elsewhere["attempts"]
+    assert (first["reason"], first["counted"], first["node"]) == ("NoProgress", True, SECOND_NODE)
+    assert second["node"] != SECOND_NODE
+    status = world.until(NS, "tcj", "stalled", "Complete")
+    assert [one["reason"] for one in status["attempts"]] == ["NoProgress", "Completed"]
+    assert_whole(world, bucket, "stalled")
 
 
 def test_a_store_that_is_away_for_a_minute_costs_no_stored_segment(
@@ -174,7 +243,7 @@ def spread(world: World, bucket: Bucket, name: str) -> Object:
     template: dict[str, Any] = {
         "resources": {"requests": most | {"cpu": "20m"}, "limits": most | {"cpu": "500m"}},
         "tolerations": [
-            {"key": TAINT, "operator": "Exists"},
+            ANYWHERE,
             {"key": UNREACHABLE, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5},
         ],
     }
@@ -204,6 +273,11 @@ def assert_whole(world: World, bucket: Bucket, name: str) -> None:
     """Every frame of the input is there, in each rung."""
     ladder = bucket.fetch_ladder(f"vod/{name}", world.scratch / name)
     assert ladder.frames() == [FRAMES, FRAMES]
+
+
+def names(objects: list[Object]) -> list[str]:
+    """Their names."""
+    return [one["metadata"]["name"] for one in objects]
 
 
 def limited(memory: str) -> dict[str, Any]:

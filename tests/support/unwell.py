@@ -23,18 +23,22 @@ class Unwell:
     """Each request fails the first time: a read by 503, a write by 500 after it was carried out."""
     broken: Callable[[str], bool] = lambda _request: False
     """Whether a request is answered by 500, however often it is made. Called by several threads."""
+    held: Callable[[str], bool] = lambda _request: False
+    """Whether a request is neither carried out nor answered, ever; who asked waits. Called by several threads."""
     asked: list[str] = field(default_factory=list)
     failed: int = 0
+    closed: threading.Event = field(default_factory=threading.Event)
+    """The proxy ends: what is held is let go, without an answer."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fault(self, request: str) -> str:
-        """What is done about a request: pass, drop it (503), lose its answer (500), or refuse it (500)."""
+        """What is done about a request: pass, drop it (503), lose its answer (500), refuse it (500), or hold it."""
         with self._lock:
             known = request in self.asked
             self.asked.append(request)
             first = "drop" if request.startswith(("GET", "HEAD")) else "lose"
             what = "pass" if known or not self.first_fails else first
-            what = "refuse" if self.broken(request) else what
+            what = "refuse" if self.broken(request) else "hold" if self.held(request) else what
             self.failed += what != "pass"
             return what
 
@@ -48,6 +52,7 @@ def unwell(endpoint: str) -> Iterator[Unwell]:
     try:
         yield server.unwell
     finally:
+        server.unwell.closed.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -83,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(self.server, _Server)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         what = self.server.unwell.fault(f"{self.command} {self.path}")
+        if what == "hold":
+            self.server.unwell.closed.wait()
+            self.close_connection = True
+            return
         if what in {"drop", "refuse"}:
             self._fail(*((503, "SlowDown") if what == "drop" else (500, "InternalError")))
             return
