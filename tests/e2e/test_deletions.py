@@ -69,7 +69,9 @@ STAGES: Final = {
     "beginning": Stage(
         "dlj", {}, asks("POST", "sources/beginning.mp4", "uploads"), in_phase("Connecting", "Downloading")
     ),
-    "downloading": Stage("dlj", {}, asks("PUT", "sources/downloading.mp4", "partNumber=2"), in_phase("Downloading")),
+    "storing": Stage(
+        "dlj", {}, asks("PUT", "sources/storing.mp4", "partNumber=2"), in_phase("Downloading", "Verifying")
+    ),
     "completing": Stage("dlj", {}, asks("POST", "sources/completing.mp4", "uploadId"), in_phase("Verifying")),
 }
 

@@ -76,7 +76,9 @@ class DirectoryStore:
             file.seek(start)
             return file.read() if length is None else file.read(length)
 
-    def fetch(self, bucket: str, key: str, path: Path, progress: Progress | None = None) -> ObjectInfo:
+    def fetch(
+        self, bucket: str, key: str, path: Path, progress: Progress | None = None, known: ObjectInfo | None = None
+    ) -> ObjectInfo:
         """The whole object to a file: a hard link where the file system can, else a copy. It is for reading only."""
         source = self._path(bucket, key)
         with store_errors(source), _input(source).open("rb") as file:
@@ -89,8 +91,8 @@ class DirectoryStore:
             ):  # another file system or another owner: the common cases, and a copy says what else is wrong
                 with scratch_errors(path), path.open("wb") as out:
                     copy_into(out, file, before.st_size, progress)
-        found = self.head(bucket, key)
-        if found is None or found.etag != _etag(before) or path.stat().st_size != before.st_size:
+        found, expected = self.head(bucket, key), known.etag if known else _etag(before)
+        if found is None or not found.etag == expected == _etag(before) or path.stat().st_size != before.st_size:
             raise WorkError(Reason.INPUT_CHANGED, f"{source} changed while it was read; start again when it is whole.")
         return found
 

@@ -82,9 +82,11 @@ class S3Store:
                 answer.close()
                 answer.release_conn()
 
-    def fetch(self, bucket: str, key: str, path: Path, progress: Progress | None = None) -> ObjectInfo:
+    def fetch(
+        self, bucket: str, key: str, path: Path, progress: Progress | None = None, known: ObjectInfo | None = None
+    ) -> ObjectInfo:
         """The whole object to a file. A broken connection goes on where it broke, by If-Match on the same object."""
-        found = self.head(bucket, key)
+        found = known or self.head(bucket, key)
         if found is None:
             raise WorkError(Reason.INPUT_NOT_FOUND, f"{bucket}/{key} does not exist in {self.place}; upload it.")
         with scratch_errors(path), path.open("wb") as out:

@@ -84,8 +84,13 @@ class ObjectStore(Protocol):
     def read(self, bucket: str, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The object's bytes from `start`, at most `length`: for small objects. Raises InputNotFound without one."""
 
-    def fetch(self, bucket: str, key: str, path: Path, progress: Progress | None = None) -> ObjectInfo:
-        """The whole object to a file; its size is checked. Raises InputNotFound, ScratchFull, InputChanged."""
+    def fetch(
+        self, bucket: str, key: str, path: Path, progress: Progress | None = None, known: ObjectInfo | None = None
+    ) -> ObjectInfo:
+        """The whole object to a file; its size is checked. Raises InputNotFound, ScratchFull, InputChanged.
+
+        Where it is known already it must be that object still.
+        """
 
     def put(
         self,

@@ -1,11 +1,11 @@
-"""FFmpeg's version: part of an output version's name. Asked for before anything else is loaded, for FFmpeg loads, too."""
+"""FFmpeg's version: part of an output version's name. Asked for before anything else is loaded, for FFmpeg loads, too.
 
-import asyncio
+So this module itself loads next to nothing before it has asked.
+"""
+
 import contextlib
 import subprocess
 from typing import Final
-
-from narwhal_operator.contract.outcome import Reason, WorkError
 
 ARGV: Final = ("setpriv", "--pdeathsig", "KILL", "--", "ffmpeg", "-hide_banner", "-version")
 SECONDS: Final = 30.0
@@ -19,7 +19,7 @@ def ask() -> None:
     """Starts the program that tells its version; once, until the answer is fetched. What is not installed tells nothing."""
     if _asked:
         return
-    with contextlib.suppress(OSError):  # runner.require says what is missing, and how to get it
+    with contextlib.suppress(OSError):  # programs.require says what is missing, and how to get it
         nothing, answer = subprocess.DEVNULL, subprocess.PIPE
         _asked.append(subprocess.Popen(ARGV, stdin=nothing, stdout=answer, stderr=nothing))  # noqa: S603 - words of ours
 
@@ -29,6 +29,10 @@ async def version() -> str:
 
     An answer that is not FFmpeg's is no version: `ffmpeg` alone.
     """
+    import asyncio
+
+    from narwhal_operator.contract.outcome import Reason, WorkError
+
     ask()
     if not _asked:
         raise WorkError(Reason.ENCODER_FAILED, "FFmpeg did not start to tell its version; it is tried again.")

@@ -112,6 +112,21 @@ def test_a_file_goes_there_and_back(place: tuple[ObjectStore, str], tmp_path: Pa
     assert dict(found.metadata) == {"x": "y"}
 
 
+def test_what_is_known_of_an_object_must_still_be_so_when_it_is_fetched(
+    place: tuple[ObjectStore, str], tmp_path: Path
+) -> None:
+    """Replaced since it was looked at: InputChanged, not the other bytes; as it was known it is fetched."""
+    store, bucket = place
+    store.put(bucket, "a", b"before", content_type="video/mp4")
+    known = store.head(bucket, "a")
+    store.fetch(bucket, "a", tmp_path / "copy", known=known)
+    assert (tmp_path / "copy").read_bytes() == b"before"
+    store.put(bucket, "a", b"after!", content_type="video/mp4")
+    with pytest.raises(WorkError) as caught:
+        store.fetch(bucket, "a", tmp_path / "other", known=known)
+    assert caught.value.reason is Reason.INPUT_CHANGED
+
+
 def test_listing_gives_objects_under_the_prefix_in_order(place: tuple[ObjectStore, str]) -> None:
     """A prefix need not end at a slash; other objects and Narwhal's own files are not listed."""
     store, bucket = place

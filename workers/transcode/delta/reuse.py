@@ -52,6 +52,8 @@ class Reuse:
     """Bytes of them."""
     versions: list[str] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
+    stored: dict[str, ObjectInfo] | None = None
+    """What this version has, by path, with what was taken; none where nothing was looked at."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -67,9 +69,10 @@ class Reuse:
             return
         wanted = identities(self.title, self.film)
         text = json.dumps(wanted, sort_keys=True).encode()
-        if await self.shelf.read(RENDITIONS) != text:
-            await self.shelf.put(f"{self.shelf.layout.root}/{RENDITIONS}", text)
         own, others = await self._versions()
+        self.stored = own.stored
+        if RENDITIONS not in own.stored or await self.shelf.read(RENDITIONS) != text:
+            await self.shelf.put(f"{self.shelf.layout.root}/{RENDITIONS}", text)
         if ANEW in own.stored:
             return
         for other in others[:VERSIONS]:
