@@ -13,6 +13,7 @@ from tests.e2e.waits import until
 from tests.e2e.world import END_SECONDS, World, storage_secret
 from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.support.unwell import Unwell, unwell
+from workers.download.record import record_key
 
 pytestmark = pytest.mark.cluster
 
@@ -140,6 +141,7 @@ def test_deleted_in_this_stage_it_leaves_nothing_behind(world: World, gone: Gone
     if stage.kind == "dlj":
         key = f"sources/{name}.mp4"
         assert (gone.bucket.objects(key), gone.bucket.uploads(key)) == ({}, [])
+        assert gone.bucket.objects(record_key(key)) == {}
     else:
         assert gone.bucket.objects(f"vod/{name}/") == {}
         assert f"{name}.mp4" in gone.bucket.objects(), "the input is not ours to remove"

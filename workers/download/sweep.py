@@ -24,9 +24,20 @@ def sweep(store: ObjectStore, order: DownloadOrder) -> str:
                 return ""  # nothing, or of another resource with the same key
             checkpoint.unlink(missing_ok=True)
             part.unlink(missing_ok=True)
+        _forget(store, order)
         return f"{known.count} bytes of a part file"
     target = Target(place.bucket, place.key, uid, order.head.work_digest, "sweep", order.head.attempt)
-    return "an upload under way" if abort_noted(store, target) else ""
+    found = "an upload under way" if abort_noted(store, target) else ""
+    _forget(store, order)
+    return found
+
+
+def _forget(store: ObjectStore, order: DownloadOrder) -> None:
+    """Removes the record of an object that was about to appear and never will."""
+    place = order.destination
+    record = left_record(store, place.bucket, place.key)
+    if record is not None and record.uid == order.head.uid:
+        store.delete(place.bucket, [record_key(place.key)])
 
 
 def remove(store: ObjectStore, order: DownloadOrder) -> str:

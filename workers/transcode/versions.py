@@ -63,22 +63,23 @@ def pending(versions: Sequence[Version], keep: int, grace: timedelta, now: datet
     """The versions whose grace still runs and that go when it is over, and since when each is superseded."""
     over = expired(versions, keep, grace, now)
     later = [version for version in expired(versions, keep, timedelta(), now) if version not in over]
-    found = [(version, superseded(version, versions) or version.verified) for version in later]
+    found = [(version, superseded(version, versions)) for version in later]
     return [(version, since) for version, since in found if since is not None]
 
 
 def expired(versions: Sequence[Version], keep: int, grace: timedelta, now: datetime) -> list[Version]:
     """The versions that may go: unfinished ones, and of the superseded those beyond `keep` whose grace has passed.
 
-    Never one that a pointer names.
+    Never one that a pointer names. One that was verified and then neither published nor superseded is unfinished, too: no
+    pointer has ever named it, for what takes a pointer's place is written down.
     """
     others = [version for version in versions if not version.named]
     old = [(version.published, version) for version in others if version.published]
     old.sort(key=lambda pair: (pair[0], pair[1].name), reverse=True)
-    gone = [version for version in others if not version.published and not version.verified]
-    unsure = [version for version in others if not version.published and version.verified]
-    for version in [*unsure, *(version for _, version in old[keep:])]:
-        since = superseded(version, versions) or (None if version.published else version.verified)
+    unfinished = [version for version in others if not version.published]
+    gone = [version for version in unfinished if superseded(version, versions) is None]
+    for version in [*unfinished, *(version for _, version in old[keep:])]:
+        since = superseded(version, versions)
         if since is not None and now - since >= grace:
             gone.append(version)
     return gone
