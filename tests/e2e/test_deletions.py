@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -107,7 +108,7 @@ def gone(world: World, seaweedfs: S3Server, store: Unwell) -> Gone:
     url = world.serve("deletions.bin", b"\0\0\0\x18ftypisom" + bytes(24 * 1024 * 1024))
     world.kube.apply(*(manifest(name, stage, url) for name, stage in STAGES.items()))
     for name, stage in STAGES.items():
-        until(lambda name=name, stage=stage: reached(world, store, name, stage), END_SECONDS, f"{name} is held")
+        until(partial(reached, world, store, name, stage), END_SECONDS, f"{name} is held")
     owners = {name: world.kube.get(NS, stage.kind, name) for name, stage in STAGES.items()}
     for kind in ("tcj", "dlj"):
         names = [name for name, stage in STAGES.items() if stage.kind == kind]
