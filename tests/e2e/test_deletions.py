@@ -20,7 +20,8 @@ pytestmark = pytest.mark.cluster
 
 NS: Final = "deletions"
 STORE: Final = "holding"
-NOWHERE: Final[dict[str, Any]] = {"nodeSelector": {"narwhal.dev/e2e": "no-such-node"}}
+NOWHERE: Final[dict[str, Any]] = {"resources": {"requests": {"cpu": "9999"}, "limits": {"cpu": "9999"}}}
+"""More than any node has. The sweep asks for what it needs itself, and finds one."""
 
 
 @dataclass(frozen=True)
