@@ -14,7 +14,7 @@ from tests.chaos.proxy import Fault, Kind
 from tests.chaos.story import Place, Told, tell
 
 STRIDE = 1 if os.environ.get("NARWHAL_CHAOS") == "full" else 3
-AT_ONCE, AWAY_AT_ONCE = (4, 2) if STRIDE == 1 else (3, 1)
+AT_ONCE, AWAY_AT_ONCE = (6, 2) if STRIDE == 1 else (3, 1)
 """Stories told side by side, and besides those whose API server is away, which mostly wait."""
 OUTAGE_SECONDS = 120.0 if STRIDE == 1 else 20.0
 RECOVERY_SECONDS = 30.0
