@@ -82,7 +82,8 @@ def test_a_part_without_enough_memory_gets_more_and_the_others_lose_nothing(worl
     world.namespace(NS)
     bucket = Bucket(world.store, NS).make()
     bucket.upload("long.mp4", world.files.long)
-    limits = {"resources": SMALL | {"limits": {"memory": "400Mi"}}}
+    # With little CPU: however long it takes to get into a pod, the title is not made before.
+    limits = {"resources": SMALL | {"limits": {"cpu": "400m", "memory": "400Mi"}}}
     world.kube.apply(transcode(NS, "starved", "long.mp4", parallelism=3, template=limits))
     owner = world.kube.get(NS, "tcj", "starved")
     until(lambda: len(bucket.segments("vod/starved/")) >= SEGMENTS // 2, END_SECONDS, "segments are stored")

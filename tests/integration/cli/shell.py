@@ -118,15 +118,14 @@ class Shell:
                 process.kill()
                 self.gone()
 
-    def processes(self) -> list[int]:
-        """The processes of runs of this shell's: guards, workers and all they started."""
+    def processes(self, word: bytes = b"") -> list[int]:
+        """The processes of runs of this shell's: guards, workers and all they started, with this word among their arguments."""
         mark = f"{MARK}={self.temporary}/".encode()
         found = []
         for path in Path("/proc").iterdir():
             try:
-                if path.name.isdigit() and any(
-                    v.startswith(mark) for v in (path / "environ").read_bytes().split(b"\0")
-                ):
+                variables = (path / "environ").read_bytes().split(b"\0") if path.name.isdigit() else []
+                if any(v.startswith(mark) for v in variables) and word in (path / "cmdline").read_bytes():
                     found.append(int(path.name))
             except OSError:  # ended, or of another user
                 continue
@@ -143,13 +142,7 @@ class Shell:
             os.kill(pid, signal.SIGCONT)
 
     def _encoder(self) -> int | None:
-        for pid in self.processes():
-            try:
-                if b"libx264" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return pid
-            except OSError:  # ended
-                continue
-        return None
+        return next(iter(self.processes(b"libx264")), None)
 
     def gone(self) -> None:
         """Waits until no process and no temporary file is left."""

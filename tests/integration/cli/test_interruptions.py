@@ -88,16 +88,14 @@ def test_a_killed_worker_is_started_again(shell: Shell) -> None:
 
 def worker(shell: Shell) -> int:
     """The process of the worker."""
-    found = [pid for pid in shell.processes() if b"workers.transcode" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return min(found)
+    return min(shell.processes(b"workers.transcode"))
 
 
 def test_a_killed_guard_leaves_nothing_either(shell: Shell) -> None:
     """The run clears up after a guard that was killed, then tries again as after a lost pod."""
     with shell.going(*long_job(shell)) as process:
         begun(shell, process)
-        guard = next(pid for pid in shell.processes() if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
-        os.kill(guard, signal.SIGKILL)
+        os.kill(min(shell.processes(b"guard.py")), signal.SIGKILL)
         out, _ = process.communicate(timeout=120)
         assert process.returncode == TABLE[Reason.POD_LOST].code  # backoffLimit is 0
         assert '"PodLost"' in out
