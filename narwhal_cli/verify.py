@@ -107,9 +107,9 @@ async def _collect(reader: Reader, entries: list[str], keys: KeyOf | None) -> Pa
 
 async def _decoded(package: Package, reader: Reader, *, full: bool) -> Package:
     from narwhal_cli.decoding import decoded
-    from workers.transcode.programs import require
+    from workers.transcode import runner
 
-    require("ffmpeg", "nice", "setpriv")
+    runner.require("ffmpeg", "nice", "setpriv")
     with tempfile.TemporaryDirectory(prefix="narwhal-verify-") as scratch:
         return package.with_samples(await decoded(package, reader, Path(scratch), full=full), None)
 

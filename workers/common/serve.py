@@ -7,9 +7,10 @@ that it does.
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Thread
 from typing import Any, Final
 
+from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.context import Context
 from workers.common.log import log
 
@@ -22,13 +23,12 @@ STUCK_SECONDS: Final = 60.0
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = CLIENTS
 
-    def __init__(self, listening: socket, context: Context) -> None:
+    def __init__(self, address: tuple[str, int], context: Context) -> None:
         self.context = context
         self._slots = BoundedSemaphore(CLIENTS)
-        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listening
+        super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._slots.acquire(blocking=False):
@@ -76,6 +76,12 @@ class _Handler(BaseHTTPRequestHandler):
         log("debug", "request", line=format % args)
 
 
-def serve(listening: socket, context: Context) -> None:
-    """Answers who connects to the socket, until the process ends."""
-    _Server(listening, context).serve_forever()
+def serve(listen: str, context: Context) -> int:
+    """Serves on HOST:PORT in the background until the process ends; the port (of `:0`, the one chosen)."""
+    host, _, port = listen.rpartition(":")
+    try:
+        server = _Server((host.strip("[]"), int(port)), context)
+    except (OSError, ValueError, OverflowError) as error:
+        raise WorkError(Reason.INTERNAL_ERROR, f"--listen {listen}: {error}; give HOST:PORT of a free port.") from error
+    Thread(target=server.serve_forever, name="serve", daemon=True).start()
+    return int(server.server_address[1])

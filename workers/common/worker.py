@@ -21,7 +21,6 @@ from narwhal_operator.contract.outcome import TABLE, Reason, WorkError, WorkOutc
 from narwhal_operator.contract.report import WorkerReport
 from workers.common.context import Context, Kind, Result, Run, now
 from workers.common.files import FULL, scratch_full
-from workers.common.listen import listen
 from workers.common.log import log
 from workers.common.reporter import Reporter
 
@@ -113,10 +112,12 @@ def _scratch(given: Path | None) -> Iterator[Path]:
 
 
 def _run(
-    run: Run, order: DownloadOrder | TranscodeOrder, context: Context, address: str | None, reporter: Reporter | None
+    run: Run, order: DownloadOrder | TranscodeOrder, context: Context, listen: str | None, reporter: Reporter | None
 ) -> dict[str, Any]:
-    if address:
-        listen(address, context)
+    if listen:
+        from workers.common.serve import serve
+
+        serve(listen, context)
     # Neither asyncio.run nor loop.close: both wait for threads that may be waiting for a store.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -8,22 +8,12 @@ if TYPE_CHECKING:
     from workers.common.context import Context, Result
 
 
-STARTED_SECONDS = 2.0
-"""Until all is imported that the start needs, while FFmpeg runs already."""
-
-
 async def _run(order: "TranscodeOrder", context: "Context") -> "Result":
-    import asyncio
-
     from workers.transcode.run import run  # late: an order that is not valid needs none of it
 
-    asyncio.get_running_loop().call_later(STARTED_SECONDS, _collect)
-    return await run(order, context)
-
-
-def _collect() -> None:
     gc.freeze()
     gc.enable()
+    return await run(order, context)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def ask() -> None:
     """Starts the program that tells its version; once, until the answer is fetched. What is not installed tells nothing."""
     if _asked:
         return
-    with contextlib.suppress(OSError):  # programs.require says what is missing, and how to get it
+    with contextlib.suppress(OSError):  # runner.require says what is missing, and how to get it
         nothing, answer = subprocess.DEVNULL, subprocess.PIPE
         _asked.append(subprocess.Popen(ARGV, stdin=nothing, stdout=answer, stderr=nothing))  # noqa: S603 - words of ours
 

@@ -1,14 +1,8 @@
-"""A transcode from order to outcome: finds the input and the version it belongs to; `work` makes that.
-
-What only some orders need, what the next program to be started does not wait for, and what is needed once FFmpeg runs, is
-imported where it is needed: it begins that much earlier (ADR 0018).
-"""
+"""A transcode from order to outcome: finds the input and the version it belongs to; `work` makes that."""
 
 import asyncio
 import hashlib
-import importlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,26 +13,21 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.common.context import Context, Result
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import engine, evidence, room
-from workers.transcode.programs import require
+from workers.transcode import command, engine, evidence, probe, room, runner
+from workers.transcode.delta.identity import Film, film, sealed_by
+from workers.transcode.layout import Layout
+from workers.transcode.shelf import Shelf
+from workers.transcode.work import Work
 
+# What only some orders need, and what is needed once FFmpeg runs, is imported where it is needed: it begins that much earlier.
 if TYPE_CHECKING:
     from workers.transcode.crypt import Key
-    from workers.transcode.delta.identity import Film
-    from workers.transcode.layout import Layout
-    from workers.transcode.probe import InputFile
-    from workers.transcode.shelf import Shelf
     from workers.transcode.versions import Record
-    from workers.transcode.work import Work
 
 SEALING: Final = 2
 """Number of the way IVs are derived: part of the name of an encrypted version."""
 STAGES: Final = frozenset({"Range", "Finish"})
 """Tasks that follow a Plan: what it found is in the store."""
-LATER: Final = "workers.transcode.work"
-"""What is needed once the input is examined."""
-SPAWNING_SECONDS: Final = 0.02
-"""In which the programs that examine it are started."""
 SHA256: Final = "narwhal-sha256"
 """Metadata of an object that a DownloadJob made."""
 
@@ -48,7 +37,7 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     store = context.open_store(order.output_store)
     if order.head.task == "Sweep":
         return await _sweep(order, store)
-    require("ffmpeg", "ffprobe", "nice", "setpriv")
+    runner.require("ffmpeg", "ffprobe", "nice", "setpriv")
     transcode = Transcode(order, context, store)
     try:
         source, info = await transcode.find()
@@ -69,17 +58,6 @@ async def _sweep(order: TranscodeOrder, store: ObjectStore) -> Result:
     return Result(message=f"Removed {count} objects of unfinished runs and of versions past their time.")
 
 
-@contextmanager
-def _imported(module: str, after: float) -> Iterator[None]:
-    """Imports a module beside what waits for others. Where that fails, so does the import that needs it, and says why."""
-    loop = asyncio.get_running_loop()
-    handle = loop.call_later(after, lambda: loop.run_in_executor(None, importlib.import_module, module))
-    try:
-        yield
-    finally:
-        handle.cancel()
-
-
 @dataclass(slots=True)
 class Transcode:
     """One run of one order, as far as it is known what there is to do."""
@@ -91,7 +69,7 @@ class Transcode:
     """Of the watermark, where one is asked for."""
     version: str = ""
     """FFmpeg's, once it has told it."""
-    film: "Film" = field(default_factory=dict)
+    film: Film = field(default_factory=dict)
     """What the renditions are made of, once that is known."""
 
     async def find(self) -> tuple[ObjectStore, ObjectInfo]:
@@ -104,7 +82,7 @@ class Transcode:
             raise found
         return found
 
-    async def run(self, source: ObjectStore, info: ObjectInfo, shelf: "Shelf") -> Result:
+    async def run(self, source: ObjectStore, info: ObjectInfo, shelf: Shelf) -> Result:
         """From the input to the outcome."""
         if self.order.head.task in STAGES:
             return await self._work(shelf).go_on(source, info)
@@ -124,27 +102,19 @@ class Transcode:
                 from workers.transcode import quality
 
                 await quality.require(spec.quality)
-            with _imported(LATER, SPAWNING_SECONDS):
-                from workers.transcode import probe
-
-                found = await probe.examine(given, tolerant=spec.on_damage == "Tolerate")
+            found = await probe.examine(given, tolerant=spec.on_damage == "Tolerate")
             return await self._work(shelf).run(given, found)
 
-    def _work(self, shelf: "Shelf") -> "Work":
-        from workers.transcode.work import Work
-
+    def _work(self, shelf: Shelf) -> Work:
         return Work(self.order, self.context, shelf, self.version, self.film)
 
-    async def shelf(self, source: ObjectStore, info: ObjectInfo) -> "Shelf":
+    async def shelf(self, source: ObjectStore, info: ObjectInfo) -> Shelf:
         """The version's place, with what encrypts it. Raises WorkError(SecretNotFound | SecretInvalid)."""
         if self.order.spec.watermark:
             from workers.transcode import watermark
 
             self.image = await watermark.find(source, self.order.spec.watermark)
         self.version = await engine.version()
-        from workers.transcode.delta.identity import sealed_by
-        from workers.transcode.shelf import Shelf
-
         spec, bucket = self.order.spec, self.order.spec.output.bucket
         wish = spec.packaging.encryption
         if wish is None:
@@ -160,9 +130,7 @@ class Transcode:
         sealing = seal(wish, keys, sealed_by(self.film), spec.packaging.segment_duration)
         return Shelf(self.store, bucket, layout, seal=sealing)
 
-    def _film(self, info: ObjectInfo, keys: "Sequence[Key]" = ()) -> "Film":
-        from workers.transcode.delta.identity import film
-
+    def _film(self, info: ObjectInfo, keys: "Sequence[Key]" = ()) -> Film:
         image = [self.image.etag, self.image.size] if self.image else None
         return film(self._source(info), self.version, self.order.spec, keys, image)
 
@@ -170,18 +138,15 @@ class Transcode:
         """The input's identity."""
         return self.order.input_sha256 or info.metadata.get(SHA256) or [info.etag, info.size]
 
-    async def _finished(self, shelf: "Shelf") -> "Record | None":
+    async def _finished(self, shelf: Shelf) -> "Record | None":
         if await shelf.call(shelf.store.head, shelf.bucket, shelf.layout.outcome) is None:
             return None
         from workers.transcode import publish
 
         return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
 
-    def _layout(self, info: ObjectInfo, keys: "Sequence[Key]" = ()) -> "Layout":
+    def _layout(self, info: ObjectInfo, keys: "Sequence[Key]" = ()) -> Layout:
         """The version's name: the same work finds what was done of it, other work never meets it."""
-        from workers.transcode import command
-        from workers.transcode.layout import Layout
-
         spec = self.order.spec
         work = {
             "input": self._source(info),
@@ -219,17 +184,15 @@ class Transcode:
             raise _changed(name)
         return store, info
 
-    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> "InputFile":
+    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> probe.InputFile:
         """The input on scratch: a copy, or a link where the store is a directory. Raises WorkError(ScratchFull)."""
         where, path = self.order.input, self.context.scratch / "input"
         room.require(f"{where.bucket}/{where.key}", info.size, self.order.scratch_bytes)
         self.context.report(phase="Fetching")
         await asyncio.to_thread(store.fetch, where.bucket, where.key, path, known=info)
-        from workers.transcode import probe
-
         return probe.open_input(path, f"{where.bucket}/{where.key}")
 
-    async def _check_digest(self, given: "InputFile", info: ObjectInfo) -> None:
+    async def _check_digest(self, given: probe.InputFile, info: ObjectInfo) -> None:
         """An object whose metadata do not say its digest is read for it, where the order knows what it must be."""
         wanted = self.order.input_sha256
         if wanted and info.metadata.get(SHA256) != wanted and await asyncio.to_thread(_digest, given) != wanted:
@@ -244,6 +207,6 @@ def _changed(name: str) -> WorkError:
     return WorkError(Reason.INPUT_CHANGED, f"{name} is not the object the DownloadJob made; run the DownloadJob again.")
 
 
-def _digest(given: "InputFile") -> str:
+def _digest(given: probe.InputFile) -> str:
     given.file.seek(0)
     return hashlib.file_digest(given.file, "sha256").hexdigest()

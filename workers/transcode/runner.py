@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +72,15 @@ class Program:
         """Notes a report; only one that differs is a sign of life."""
         if block != self.last:
             self.last, self.changed = block, time.monotonic()
+
+
+def require(*programs: str) -> None:
+    """Raises WorkError(ProgramMissing) when one of the programs is not on PATH."""
+    for program in programs:
+        if shutil.which(program) is None:
+            package = {"setpriv": "util-linux", "nice": "coreutils"}.get(program, "ffmpeg")
+            message = f"The program {program} is not on PATH. Install it: apt-get install {package}."
+            raise WorkError(Reason.PROGRAM_MISSING, message)
 
 
 async def run(

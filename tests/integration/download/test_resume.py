@@ -19,6 +19,9 @@ from tests.support.downloads import Worker, fetch, finished, make_order
 from tests.support.origin import Exchange, File, Origin
 from tests.support.processes import until
 from workers.download.part_file import CHECKPOINT_BYTES
+from workers.download.record import Record, record_key, write_record
+from workers.download.rules import Source
+from workers.download.sink import Target
 
 CONTENT = random.Random(5).randbytes(40 * 1024 * 1024)  # noqa: S311 - the same bytes in each run
 OTHER = random.Random(6).randbytes(40 * 1024 * 1024)  # noqa: S311 - the same bytes in each run
@@ -219,6 +222,18 @@ async def test_the_sweep_removes_what_is_unfinished_and_nothing_else(
     again = await fetch(sweep, tmp_path)
     assert again.reason is Reason.COMPLETED
     assert "nothing" in again.message
+
+
+@pytest.mark.parametrize("uid", ["uid-1", "uid-2"])
+async def test_the_record_of_an_object_that_never_came_is_swept(place: Place, tmp_path: Path, uid: str) -> None:
+    """The process died between the two writes that end a download; a record of another resource stays."""
+    store, order = place.open(), make_order("http://127.0.0.1/f", place.store, bucket=place.bucket)
+    key, source = order.destination.key, Source("u" * 64, None, None, 9)
+    record = Record("t1", uid, "w1", 9, {"sha256": "0" * 64}, "video/mp4", source)
+    write_record(store, Target(place.bucket, key, uid, "w1", "t1", 1), record)
+    ended = await fetch(order.model_copy(update={"head": order.head.model_copy(update={"task": "Sweep"})}), tmp_path)
+    assert ended.reason is Reason.COMPLETED
+    assert (store.head(place.bucket, record_key(key)) is None) == (uid == order.head.uid)
 
 
 async def test_with_its_deletion_the_object_it_made_goes(origin: Origin, place: Place, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from workers.download import claim
 from workers.download.claim import NOTES, TakenOver
 from workers.download.digest import Digests
 from workers.download.publish import publish
-from workers.download.record import Record, read_record, record_key, write_record
+from workers.download.record import read_record
 from workers.download.rules import Source
 from workers.download.sink import Target
 from workers.download.sweep import sweep
@@ -156,16 +156,6 @@ def test_a_process_that_was_swept_does_not_go_on(place: Place) -> None:
     assert place.objects() == {}
     assert place.leftovers() == []
     assert list(place.open().list(place.bucket, NOTES)) == []
-
-
-@pytest.mark.parametrize(("uid", "left"), [("uid-1", 0), ("uid-2", 1)])
-def test_the_record_of_an_object_that_never_came_is_swept(place: Place, uid: str, left: int) -> None:
-    """The process died between the two writes that end a download; a record of another resource stays."""
-    record = Record("t1", uid, "w1", 9, {"sha256": "0" * 64}, "video/mp4", SOURCE)
-    write_record(place.open(), Target(place.bucket, KEY, uid, "w1", "t1", 1), record)
-    order = make_order("http://127.0.0.1/f", place.store, bucket=place.bucket, key=KEY)
-    assert sweep(place.open(), order) == ""
-    assert len(list(place.open().list(place.bucket, record_key(KEY)))) == left
 
 
 def test_a_small_file_is_not_put_over_that_of_a_later_attempt(place: Place) -> None:

@@ -13,7 +13,6 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from tests.integration.transcode.studio import X264, Studio, ffmpeg, picture
 from workers.transcode import diagnose, limits, runner
 from workers.transcode.cgroup import oom_kills
-from workers.transcode.programs import require
 from workers.transcode.progress import Block
 
 BLOCK = "frame=1\\nout_time_us=40000\\nprogress=continue\\n"
@@ -121,7 +120,7 @@ async def test_a_program_is_bound_in_file_size() -> None:
 def test_a_program_that_is_missing_is_named_with_its_package() -> None:
     """By name, with what to install."""
     with pytest.raises(WorkError, match="apt-get install ffmpeg") as caught:
-        require("no-such-ffmpeg")
+        runner.require("no-such-ffmpeg")
     assert caught.value.reason is Reason.PROGRAM_MISSING
 
 
