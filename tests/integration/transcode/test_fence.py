@@ -23,15 +23,17 @@ class Claimed(DirectoryStore):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.claim = b""
+        self.claiming = threading.Lock()
         self.read_since = threading.Event()
 
     def put_file(self, bucket: str, key: str, *given: Any, **how: Any) -> ObjectInfo:
         """Stores a file, and lets the caller go on when somebody has looked whose the version is."""
         stored = super().put_file(bucket, key, *given, **how)
-        if not self.claim:
-            order = (self.root / bucket / key).parents[1] / fence.ORDER
-            self.claim = json.dumps(json.loads(order.read_bytes()) | {"attempt": "2"}).encode()
-            order.write_bytes(self.claim)
+        with self.claiming:  # several segments are stored at once
+            if not self.claim:
+                order = f"{key.rsplit('/', 2)[0]}/{fence.ORDER}"
+                self.claim = json.dumps(json.loads(super().read(bucket, order)) | {"attempt": "2"}).encode()
+                self.put(bucket, order, self.claim, content_type="application/json")
         assert self.read_since.wait(LIMIT), "nobody looked whose the version is"
         return stored
 
