@@ -41,6 +41,7 @@ class WorkQueue:
         self._working: dict[Key, float] = {}  # since when, by the loop's clock
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._later: dict[Key, str] = {}  # the cause a key's timer brings
+        self._meanwhile: dict[Key, dict[str, float]] = {}  # of keys that are worked on: when what came for later is due
         self._failures: dict[Key, int] = {}
 
     def __len__(self) -> int:
@@ -61,15 +62,20 @@ class WorkQueue:
             self._put(key)
 
     def add_after(self, key: Key, delay: float, cause: str = ALWAYS) -> None:
-        """Look at a key within `delay` seconds."""
-        timer, due = self._timers.get(key), asyncio.get_running_loop().time() + delay
+        """Look at a key within `delay` seconds; of one that is worked on that holds whatever its pass will schedule."""
+        due = asyncio.get_running_loop().time() + delay
+        if key in self._working:
+            causes = self._meanwhile.setdefault(key, {})
+            causes[cause] = min(due, causes.get(cause, due))
+            return
+        timer = self._timers.get(key)
         if timer is None or timer.when() > due:
-            self.schedule(key, delay, cause)
+            self.schedule(key, delay, self._later.get(key, cause) if cause == WORDS else cause)
         elif cause != WORDS:
             self._later[key] = cause
 
     def schedule(self, key: Key, delay: float | None, cause: str = ALWAYS) -> None:
-        """Look at a key after `delay` seconds and not at a time planned before; None: only when something changes."""
+        """Look at a key after `delay` seconds and not at a time planned before its pass; None: only when something changes."""
         timer = self._timers.pop(key, None)
         self._later.pop(key, None)
         if timer is not None:
@@ -98,6 +104,9 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """The pass is over; a key that came again meanwhile waits again."""
         self._working.pop(key, None)
+        now = asyncio.get_running_loop().time()
+        for cause, due in self._meanwhile.pop(key, {}).items():
+            self.add_after(key, max(0.0, due - now), cause)
         if key in self._causes:
             self._put(key)
 

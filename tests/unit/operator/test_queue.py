@@ -58,6 +58,22 @@ async def test_a_schedule_takes_the_place_of_the_one_before() -> None:
     assert len(queue) == 0
 
 
+async def test_a_schedule_leaves_what_came_while_the_pass_went_on() -> None:
+    """A pass that has read its children knows nothing of one that ends before it has written: its look is not taken away."""
+    queue = WorkQueue()
+    queue.add(A)
+    await taken(queue)
+    queue.add_after(A, 0.01)
+    queue.schedule(A, None)
+    queue.done(A)
+    assert await taken(queue) == (A, frozenset({ALWAYS}))
+    queue.add_after(A, 600)
+    queue.add_after(A, 0.01, WORDS)
+    queue.schedule(A, 600)
+    queue.done(A)
+    assert await taken(queue) == (A, frozenset({ALWAYS}))
+
+
 async def test_what_only_wants_telling_lets_work_go_first() -> None:
     """It is not counted with what waits for work, and comes when nothing else does."""
     queue = WorkQueue()
