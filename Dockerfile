@@ -40,9 +40,12 @@ FROM debian AS program-files
 RUN apt-get update -q && apt-get install -qy --no-install-recommends ffmpeg
 COPY --from=runtime-files /rootfs /beneath
 COPY hack/images/rootfs.py /build/
-# setpriv: the kernel ends FFmpeg with the worker, however that ends. nice: verification gives way to encoding.
+# setpriv: the kernel ends FFmpeg with the worker, however that ends. nice: verification gives way to encoding. The record of FFmpeg's
+# version spares each pod a start of it (workers/transcode/engine.py).
 RUN python3 /build/rootfs.py --into /rootfs --beneath /beneath \
-    /usr/bin/ffmpeg /usr/bin/ffprobe /usr/bin/nice /usr/bin/setpriv
+    /usr/bin/ffmpeg /usr/bin/ffprobe /usr/bin/nice /usr/bin/setpriv \
+ && mkdir -p /rootfs/usr/share/narwhal \
+ && (stat -L -c %s /usr/bin/ffmpeg && ffmpeg -version | head -n 1) > /rootfs/usr/share/narwhal/ffmpeg
 
 # The virtual environments. Left out of them is what is only built with or tested with, and debugging symbols.
 FROM debian AS operator-venv

@@ -118,7 +118,11 @@ def check_libtorrent() -> None:
 
 
 def check_ffmpeg() -> None:
-    """Encode two seconds the way the worker does (x264 and AAC to fMP4 segments) and count the frames."""
+    """Encode two seconds the way the worker does (x264 and AAC to fMP4 segments) and count the frames; compare the record of its version."""
+    engine = importlib.import_module("workers.transcode.engine")
+    size, line = Path(engine.RECORD).read_text().splitlines()
+    if int(size) != Path("/usr/bin/ffmpeg").stat().st_size or line != run("ffmpeg", "-version").splitlines()[0]:
+        raise SmokeError(f"{engine.RECORD} tells of another FFmpeg")
     with tempfile.TemporaryDirectory() as scratch:
         playlist = Path(scratch, "media.m3u8")
         sources = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2"]

@@ -15,6 +15,7 @@ from workers.transcode import engine
 @pytest.fixture(autouse=True)
 def _nobody_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_asked", [])
+    monkeypatch.setattr(engine, "RECORD", "/nowhere/ffmpeg")
 
 
 def install(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,3 +80,22 @@ def test_a_machine_without_it_is_told_so_later() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("record", "version"),
+    [
+        ("{size}\nffmpeg version 6.1 Copyright\n", "ffmpeg 6.1"),
+        ("1\nffmpeg version 6.1 Copyright\n", "ffmpeg 7"),
+        ("ffmpeg version 6.1 Copyright\n", "ffmpeg 7"),
+        ("", "ffmpeg 7"),
+    ],
+)
+def test_an_image_records_its_own(record: str, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg is not started for it; of another ffmpeg than was recorded, such as one of a derived image, the program tells."""
+    install(tmp_path, f"echo x >> {tmp_path}/asked; echo ffmpeg version 7", monkeypatch)
+    (tmp_path / "record").write_text(record.format(size=(tmp_path / "ffmpeg").stat().st_size))
+    monkeypatch.setattr(engine, "RECORD", str(tmp_path / "record"))
+    engine.ask()
+    assert asyncio.run(engine.version()) == version
+    assert (tmp_path / "asked").exists() == (version == "ffmpeg 7")
