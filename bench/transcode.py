@@ -40,8 +40,11 @@ from bench.clip import SECONDS, clip
 from bench.shaka import Shaka
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server, seaweed
-from workers.transcode import command, ladder, probe
+from workers.transcode import command, ladder, probe, recipe
 from workers.transcode.cpus import threads
+from workers.transcode.inputfile import open_input
+from workers.transcode.look import looking
+from workers.transcode.media import MediaInfo
 from workers.transcode.plan import Plan
 
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -217,10 +220,15 @@ def timed(run: Callable[[], None]) -> float:
 
 def planned(film: Path) -> Plan:
     """The worker's own plan for the clip."""
-    given = probe.open_input(film, film.name)
+    return ladder.plan(asyncio.run(examined(film)), TranscodeOptions())
+
+
+async def examined(film: Path) -> MediaInfo:
+    """What the worker finds the clip to be."""
+    given = open_input(film, film.name)
     with given.file:
-        info = asyncio.run(probe.examine(given))
-    return ladder.plan(info, TranscodeOptions())
+        async with looking(given) as look:
+            return await probe.examine(look)
 
 
 def lengthened(film: Path, work: Path) -> Path:
@@ -242,7 +250,7 @@ def main() -> None:
             s3.bucket(BUCKET)
             for key, path in (("clip.mp4", film), ("long.mp4", long)):
                 s3.client.fput_object(BUCKET, key, str(path))
-            shaka = Shaka(work / "shaka", command.PRESET)
+            shaka = Shaka(work / "shaka", recipe.PRESET)
             shaka.prepare()
             short, lasting = Bench(film, planned(film), s3, work), Bench(long, planned(long), s3, work, "long.mp4")
             ways = {

@@ -96,8 +96,12 @@ def _modules(named: str | None, data: bytes) -> Sequence[str]:
     downloads = b"DownloadJob" in data or b"MediaLibrary" in data
     store = "directory" if named and not named.startswith("s3:") else "s3"
     first = () if downloads else ("workers.transcode.engine:ask",)
-    worker = "workers.download.run" if downloads else "workers.transcode.run"
-    return (*first, "workers.common.worker", f"workers.common.{store}", worker)
+    run = (
+        ("workers.download.run",)
+        if downloads
+        else tuple(f"workers.transcode.{name}" for name in ("run", "work", "probe"))
+    )
+    return (*first, "workers.common.worker", f"workers.common.{store}", *run)
 
 
 def read(name: str) -> bytes:

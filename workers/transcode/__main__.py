@@ -7,13 +7,22 @@ if TYPE_CHECKING:
     from narwhal_operator.contract.order import TranscodeOrder
     from workers.common.context import Context, Result
 
+LOADING_SECONDS = 1.0
+"""From the order to when all is loaded that the encode needs."""
+
 
 async def _run(order: "TranscodeOrder", context: "Context") -> "Result":
+    import asyncio
+
     from workers.transcode.run import run  # late: an order that is not valid needs none of it
 
+    asyncio.get_running_loop().call_later(LOADING_SECONDS, _loaded)
+    return await run(order, context)
+
+
+def _loaded() -> None:
     gc.freeze()
     gc.enable()
-    return await run(order, context)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from narwhal_operator.contract.transcode import TranscodeOptions
 from workers.transcode.chapters import FILES, as_json, as_webvtt
 from workers.transcode.cover import store_cover
-from workers.transcode.probe import InputFile
+from workers.transcode.inputfile import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.subtitles import Subtitler

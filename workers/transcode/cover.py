@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from workers.transcode import command, runner
-from workers.transcode.probe import InputFile
+from workers.transcode.inputfile import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tiles import POSTER

@@ -9,8 +9,9 @@ from typing import Final
 
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkError
 from workers.transcode import command, limits, runner
-from workers.transcode.probe import InputFile, lines
+from workers.transcode.inputfile import InputFile
 from workers.transcode.room import free
+from workers.transcode.walk import lines
 from workers.verify.boxes import DamagedSegmentError
 
 FULL_BYTES: Final = 1024 * 1024

@@ -15,11 +15,11 @@ from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.common.log import log
 from workers.transcode import command, limits, runner
 from workers.transcode.diagnose import damaged, failure
+from workers.transcode.inputfile import InputFile
 from workers.transcode.layout import INIT, segment_name
 from workers.transcode.measure import measure
 from workers.transcode.parallel.share import ALL, Gap, Share, frames_of, gaps
 from workers.transcode.plan import Plan
-from workers.transcode.probe import InputFile
 from workers.transcode.progress import Block, Meter
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf

@@ -8,9 +8,9 @@ from narwhal_operator.contract.transcode import VerificationSummary
 from workers.common.context import Context, Result
 from workers.transcode import dash, package, publish, quality
 from workers.transcode.encode import Place
+from workers.transcode.inputfile import InputFile
 from workers.transcode.parallel import script
 from workers.transcode.parallel.fence import Fence
-from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.sample import Sampler
 from workers.transcode.shelf import Shelf

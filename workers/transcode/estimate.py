@@ -8,8 +8,8 @@ from typing import Final
 
 from narwhal_operator.contract.transcode import RungPlan, TranscodePlan
 from workers.transcode import command, runner
+from workers.transcode.inputfile import InputFile
 from workers.transcode.plan import Plan
-from workers.transcode.probe import InputFile
 
 LONGEST_SECONDS: Final = 120.0
 """Wall clock of a sample; a title whose sample takes longer is told without an estimate."""

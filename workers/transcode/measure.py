@@ -12,9 +12,9 @@ from narwhal_operator.contract.transcode import LoudnessPlan
 from workers.common.log import log
 from workers.transcode import command, runner
 from workers.transcode.diagnose import failure
+from workers.transcode.inputfile import InputFile
 from workers.transcode.loudness import decide, read, resulting
 from workers.transcode.plan import AudioTrack, Plan
-from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Rendition
 from workers.transcode.shelf import Shelf
 

@@ -13,8 +13,8 @@ from workers.transcode import command, runner
 from workers.transcode.command.compare import compare, filters
 from workers.transcode.diagnose import failure
 from workers.transcode.encode import Place
+from workers.transcode.inputfile import InputFile
 from workers.transcode.plan import Plan
-from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 

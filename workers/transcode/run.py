@@ -1,9 +1,13 @@
-"""A transcode from order to outcome: finds the input and the version it belongs to; `work` makes that."""
+"""A transcode from order to outcome: finds the input and the version it belongs to; `work` makes that.
+
+Of the worker, what comes before the look at the input is loaded first, and the rest beside that look: an input of seconds
+is planned a twentieth of a second earlier.
+"""
 
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,16 +17,15 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.common.context import Context, Result
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode import command, engine, evidence, probe, room, runner
-from workers.transcode.delta.identity import Film, film, sealed_by
+from workers.transcode import engine, recipe, room, runner
+from workers.transcode.inputfile import InputFile, open_input
 from workers.transcode.layout import Layout
-from workers.transcode.shelf import Shelf
-from workers.transcode.work import Work
+from workers.transcode.look import looking
 
-# What only some orders need, and what is needed once FFmpeg runs, is imported where it is needed: it begins that much earlier.
+# What only some orders need, and what is needed once ffprobe or FFmpeg runs, is imported where it is needed.
 if TYPE_CHECKING:
     from workers.transcode.crypt import Key
-    from workers.transcode.versions import Record
+    from workers.transcode.work import Work
 
 SEALING: Final = 2
 """Number of the way IVs are derived: part of the name of an encrypted version."""
@@ -41,9 +44,10 @@ async def run(order: TranscodeOrder, context: Context) -> Result:
     transcode = Transcode(order, context, store)
     try:
         source, info = await transcode.find()
-        shelf = await transcode.shelf(source, info)
-        return await transcode.run(source, info, shelf)
+        return await transcode.run(source, info)
     except WorkError as error:
+        from workers.transcode import evidence
+
         raise await evidence.kept(store, order, context.index, error) from error
 
 
@@ -69,8 +73,8 @@ class Transcode:
     """Of the watermark, where one is asked for."""
     version: str = ""
     """FFmpeg's, once it has told it."""
-    film: Film = field(default_factory=dict)
-    """What the renditions are made of, once that is known."""
+    keys: "Sequence[Key]" = ()
+    """What encrypts the title, where that is asked for."""
 
     async def find(self) -> tuple[ObjectStore, ObjectInfo]:
         """The input; asked for beside the bucket of the output, which is what is told where both are missing."""
@@ -82,73 +86,84 @@ class Transcode:
             raise found
         return found
 
-    async def run(self, source: ObjectStore, info: ObjectInfo, shelf: Shelf) -> Result:
+    async def run(self, source: ObjectStore, info: ObjectInfo) -> Result:
         """From the input to the outcome."""
+        layout = await self._layout(source, info)
         if self.order.head.task in STAGES:
-            return await self._work(shelf).go_on(source, info)
-        spec = self.order.spec
-        if spec.mode == "Encode" and (done := await self._finished(shelf)):
-            self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
-            from workers.transcode import publish
-
-            done = await publish.take_over(shelf, self.order.head, done)
-            result = await publish.tidy(shelf, self.order, done.result)
-            return Result("All was done by an earlier run.", plan=done.plan, result=result)
+            return await self._work(layout, info).go_on(source, info)
+        if self.order.spec.mode == "Encode" and (done := await self._finished(layout, info)):
+            return done
         given = await self._fetch(source, info)
         with given.file:
             await self._check_digest(given, info)
             self.context.report(phase="Probing")
-            if spec.quality:
+            if self.order.spec.quality:
                 from workers.transcode import quality
 
-                await quality.require(spec.quality)
-            found = await probe.examine(given, tolerant=spec.on_damage == "Tolerate")
-            return await self._work(shelf).run(given, found)
+                await quality.require(self.order.spec.quality)
+            async with looking(given) as look:
+                work = self._work(layout, info)  # loads what is not loaded yet: ffprobe works meanwhile
+                from workers.transcode import probe
 
-    def _work(self, shelf: Shelf) -> Work:
-        return Work(self.order, self.context, shelf, self.version, self.film)
+                found = await probe.examine(look, tolerant=self.order.spec.on_damage == "Tolerate")
+            return await work.run(given, found)
 
-    async def shelf(self, source: ObjectStore, info: ObjectInfo) -> Shelf:
-        """The version's place, with what encrypts it. Raises WorkError(SecretNotFound | SecretInvalid)."""
-        if self.order.spec.watermark:
+    async def _layout(self, source: ObjectStore, info: ObjectInfo) -> Layout:
+        """The version's place. Raises WorkError(SecretNotFound | SecretInvalid)."""
+        spec = self.order.spec
+        if spec.watermark:
             from workers.transcode import watermark
 
-            self.image = await watermark.find(source, self.order.spec.watermark)
+            self.image = await watermark.find(source, spec.watermark)
+        if spec.packaging.encryption:
+            from workers.transcode.crypt import read_keys
+
+            secret = spec.packaging.encryption.keys_from.secret_ref.name
+            if self.order.keys is None:
+                raise WorkError(Reason.INVALID_ORDER, f"The order names no directory for the Secret {secret}.")
+            self.keys = await asyncio.to_thread(read_keys, Path(self.order.keys), secret)
         self.version = await engine.version()
-        spec, bucket = self.order.spec, self.order.spec.output.bucket
-        wish = spec.packaging.encryption
-        if wish is None:
-            self.film = self._film(info)
-            return Shelf(self.store, bucket, self._layout(info))
-        secret = wish.keys_from.secret_ref.name
-        if self.order.keys is None:
-            raise WorkError(Reason.INVALID_ORDER, f"The order names no directory for the Secret {secret}.")
-        from workers.transcode.crypt import read_keys, seal
+        return Layout(spec.output.prefix, digest_of(self._named_by(info)))
 
-        keys = await asyncio.to_thread(read_keys, Path(self.order.keys), secret)
-        self.film, layout = self._film(info, keys), self._layout(info, keys)
-        sealing = seal(wish, keys, sealed_by(self.film), spec.packaging.segment_duration)
-        return Shelf(self.store, bucket, layout, seal=sealing)
+    def _work(self, layout: Layout, info: ObjectInfo) -> "Work":
+        """The making of the version."""
+        from workers.transcode.delta.identity import film, sealed_by
+        from workers.transcode.shelf import Shelf
+        from workers.transcode.work import Work
 
-    def _film(self, info: ObjectInfo, keys: "Sequence[Key]" = ()) -> Film:
-        image = [self.image.etag, self.image.size] if self.image else None
-        return film(self._source(info), self.version, self.order.spec, keys, image)
+        spec, image = self.order.spec, [self.image.etag, self.image.size] if self.image else None
+        made_of, seal = film(self._source(info), self.version, spec, self.keys, image), None
+        if spec.packaging.encryption:
+            from workers.transcode import crypt
+
+            digest, duration = sealed_by(made_of), spec.packaging.segment_duration
+            seal = crypt.seal(spec.packaging.encryption, self.keys, digest, duration)
+        shelf = Shelf(self.store, spec.output.bucket, layout, seal=seal)
+        return Work(self.order, self.context, shelf, self.version, made_of)
 
     def _source(self, info: ObjectInfo) -> str | list[Any]:
         """The input's identity."""
         return self.order.input_sha256 or info.metadata.get(SHA256) or [info.etag, info.size]
 
-    async def _finished(self, shelf: Shelf) -> "Record | None":
-        if await shelf.call(shelf.store.head, shelf.bucket, shelf.layout.outcome) is None:
+    async def _finished(self, layout: Layout, info: ObjectInfo) -> Result | None:
+        """The outcome of an earlier run that did all of this; None where none did."""
+        if await asyncio.to_thread(self.store.head, self.order.spec.output.bucket, layout.outcome) is None:
             return None
         from workers.transcode import publish
 
-        return await publish.finished(shelf, self.order.spec.verify, self.order.spec.quality)
+        spec, shelf = self.order.spec, self._work(layout, info).shelf
+        done = await publish.finished(shelf, spec.verify, spec.quality)
+        if done is None:
+            return None
+        self.context.report(phase="Publishing", plan=done.plan, transcode=_all_done(done.plan.segments))
+        done = await publish.take_over(shelf, self.order.head, done)
+        result = await publish.tidy(shelf, self.order, done.result)
+        return Result("All was done by an earlier run.", plan=done.plan, result=result)
 
-    def _layout(self, info: ObjectInfo, keys: "Sequence[Key]" = ()) -> Layout:
-        """The version's name: the same work finds what was done of it, other work never meets it."""
+    def _named_by(self, info: ObjectInfo) -> dict[str, Any]:
+        """What names the version: the same work finds what was done of it, other work never meets it."""
         spec = self.order.spec
-        work = {
+        return {
             "input": self._source(info),
             "ladder": spec.ladder.wire(),
             "packaging": spec.packaging.wire(),
@@ -163,10 +178,9 @@ class Transcode:
                 if spec.watermark and self.image
                 else {}
             ),
-            **({"keys": [*(key.identity for key in keys), SEALING]} if keys else {}),
-            "engine": [self.version, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
+            **({"keys": [*(key.identity for key in self.keys), SEALING]} if self.keys else {}),
+            "engine": recipe.engine(self.version),
         }
-        return Layout(spec.output.prefix, digest_of(work))
 
     async def _find_input(self) -> tuple[ObjectStore, ObjectInfo]:
         where = self.order.input
@@ -184,15 +198,15 @@ class Transcode:
             raise _changed(name)
         return store, info
 
-    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> probe.InputFile:
+    async def _fetch(self, store: ObjectStore, info: ObjectInfo) -> InputFile:
         """The input on scratch: a copy, or a link where the store is a directory. Raises WorkError(ScratchFull)."""
         where, path = self.order.input, self.context.scratch / "input"
         room.require(f"{where.bucket}/{where.key}", info.size, self.order.scratch_bytes)
         self.context.report(phase="Fetching")
         await asyncio.to_thread(store.fetch, where.bucket, where.key, path, known=info)
-        return probe.open_input(path, f"{where.bucket}/{where.key}")
+        return open_input(path, f"{where.bucket}/{where.key}")
 
-    async def _check_digest(self, given: probe.InputFile, info: ObjectInfo) -> None:
+    async def _check_digest(self, given: InputFile, info: ObjectInfo) -> None:
         """An object whose metadata do not say its digest is read for it, where the order knows what it must be."""
         wanted = self.order.input_sha256
         if wanted and info.metadata.get(SHA256) != wanted and await asyncio.to_thread(_digest, given) != wanted:
@@ -207,6 +221,6 @@ def _changed(name: str) -> WorkError:
     return WorkError(Reason.INPUT_CHANGED, f"{name} is not the object the DownloadJob made; run the DownloadJob again.")
 
 
-def _digest(given: probe.InputFile) -> str:
+def _digest(given: InputFile) -> str:
     given.file.seek(0)
     return hashlib.file_digest(given.file, "sha256").hexdigest()

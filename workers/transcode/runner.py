@@ -60,6 +60,7 @@ class Program:
     held: bool = False
     last: Block | None = None
     changed: float = field(default_factory=time.monotonic)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hold(self, hold: bool) -> None:
         """Stops the whole group, or lets it go on."""
@@ -115,6 +116,7 @@ async def run(
     finally:
         os.close(write_fd)
     program.pid = process.pid
+    program.started.set()
     try:
         return await _attend(process, read_fd, bounds or Bounds(), program, on_progress, on_output)
     finally:
@@ -129,13 +131,14 @@ async def ask(
     *,
     fds: Sequence[int] = (),
     bounds: Bounds | None = None,
+    program: Program | None = None,
     on_output: Callable[[bytes], None] | None = None,
 ) -> Ended:
     """Runs a program whose failure says something of the media; that somebody killed it says nothing of it.
 
     Raises WorkError OutOfMemory or EncoderFailed then, which are tried again.
     """
-    ended = await run(argv, fds=fds, bounds=bounds, on_output=on_output)
+    ended = await run(argv, fds=fds, bounds=bounds, program=program, on_output=on_output)
     if error := starved(ended):
         raise error
     if ended.killed_by == signal.SIGKILL and not ended.stalled:

@@ -11,8 +11,8 @@ from typing import Final, Literal, Self
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode.decode import Piece, decode, source_is
+from workers.transcode.inputfile import InputFile
 from workers.transcode.layout import MEDIA
-from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import stop

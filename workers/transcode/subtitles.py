@@ -12,8 +12,8 @@ from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.log import log
 from workers.transcode import command, limits, runner, webvtt, wvtt
 from workers.transcode.captions import TextTrack
+from workers.transcode.inputfile import InputFile
 from workers.transcode.layout import INIT, segment_name, text_name
-from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Title
 from workers.transcode.shelf import Shelf
 from workers.transcode.tasks import together

@@ -8,8 +8,9 @@ from typing import Final, Literal
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, runner
 from workers.transcode.damage import Damage, Holes, Span, found
+from workers.transcode.inputfile import InputFile
 from workers.transcode.plan import Plan
-from workers.transcode.probe import InputFile, lines
+from workers.transcode.walk import lines
 
 IRREGULAR: Final = Fraction(1)
 """Seconds between two frames of a variable rate that are a hole."""

@@ -21,11 +21,11 @@ from workers.transcode.cpus import available, threads
 from workers.transcode.delta.identity import Film
 from workers.transcode.delta.reuse import Reuse
 from workers.transcode.encode import Encoder, Place
+from workers.transcode.inputfile import InputFile, check_unchanged
 from workers.transcode.media import MediaInfo
 from workers.transcode.parallel.fence import Fence, claim
 from workers.transcode.parallel.share import divide, progress_of
 from workers.transcode.plan import Plan
-from workers.transcode.probe import InputFile, check_unchanged
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.sample import Sampler

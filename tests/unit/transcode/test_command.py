@@ -8,7 +8,7 @@ import pytest
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.inputs import probed
-from workers.transcode import command, limits
+from workers.transcode import command, ffprobe, limits
 from workers.transcode.command import Job, Range, Source, share
 from workers.transcode.ladder import plan
 from workers.transcode.plan import Plan
@@ -40,18 +40,18 @@ def after(argv: list[str], flag: str) -> str:
     return argv[argv.index(flag) + 1]
 
 
-def test_a_probe_reads_a_descriptor_behind_the_doors() -> None:
-    """No name of a user's is an argument; demuxers, protocols and pixels are limited."""
+def test_a_scan_lists_packets_and_header_behind_the_doors() -> None:
+    """One look: no name of a user's is an argument; demuxers, protocols and pixels are limited; nothing more is decoded."""
+    guard, entries = ["-max_pixels", "35389440"], ["-show_entries", "packet=stream_index,pts,dts,duration,flags"]
+    shown = ["-show_format", "-show_streams", "-show_chapters", "-of", "json=c=1", "file:/dev/fd/7"]
+    assert ffprobe.scan(Source("/dev/fd/7")) == ["ffprobe", "-v", "error", *DOORS, *guard, *entries, *shown]
+
+
+def test_a_header_is_read_under_another_guard() -> None:
+    """To learn which bound an input is beyond."""
     shown = ["-show_format", "-show_streams", "-show_chapters", "-of", "json", "file:/dev/fd/7"]
-    guard = ["-max_pixels", "35389440"]
-    assert command.probe(Source("/dev/fd/7")) == ["ffprobe", "-v", "error", *DOORS, *guard, *shown]
-
-
-def test_a_scan_lists_packets_and_decodes_nothing() -> None:
-    """One line a packet, of every stream."""
-    entries = "packet=stream_index,pts,dts,duration,flags"
-    expected = ["ffprobe", "-v", "quiet", *DOORS, "-show_entries", entries, "-of", "csv=p=0", "file:/dev/fd/7"]
-    assert command.scan(Source("/dev/fd/7")) == expected
+    argv = ffprobe.header(Source("/dev/fd/7"), "-skip_frame", "all")
+    assert argv == ["ffprobe", "-v", "error", *DOORS, "-skip_frame", "all", *shown]
 
 
 def test_a_strict_decode_writes_nothing() -> None:

@@ -12,9 +12,9 @@ from workers.transcode.cgroup import oom_kills
 from workers.transcode.cpus import quota, threads
 from workers.transcode.diagnose import failure
 from workers.transcode.layout import VERSION, Layout, segment_index, segment_name
-from workers.transcode.probe import Walk, lines
 from workers.transcode.runner import Ended
 from workers.transcode.sample import chosen
+from workers.transcode.walk import Listing, lines
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,49 @@ def test_the_sample_is_chosen_by_the_version_and_not_the_last(segments: int, exp
     assert chosen(segments, "000000000000001e") == expected
 
 
-def test_packets_are_read_from_ffprobes_lines() -> None:
-    """Side data, empty lines and other streams are told apart; AVI's packets have decoding times only."""
-    walk = Walk()
-    feed = lines(walk.line)
-    for piece in (b"0,0,N/A,512,K_\n1,0,0,10", b"24,K_\n\n0,N/A,512,512,__,Skip Samples\nnoise\n0,1024,0,512,_D\n"):
-        feed(piece)
+LISTED = b"""{
+    "packets": [
+        { "stream_index": 0, "dts": 0, "duration": 512, "flags": "K_" },
+        { "stream_index": 1, "pts": 0, "dts": 0, "duration": 1024, "flags": "K_",
+            "side_data_list": [
+                {  }
+            ] },
+        { "stream_index": 0, "pts": 512, "dts": 512, "duration": 512, "flags": "__" },
+        { "stream_index": 2, "flags": "__" },
+        { "stream_index": 0, "pts": 1024, "duration": 512, "flags": "_D" }
+    ],
+    "streams": [
+        { "index": 0, "tags": { "title": "%s" } }
+    ],
+    "chapters": [
+
+    ],
+    "format": { "nb_streams": 2 }
+}
+"""
+
+
+@pytest.mark.parametrize("size", [1, 7, 64 * 1024])
+def test_packets_and_header_are_read_from_ffprobes_lines(size: int) -> None:
+    """However they come: side data are told apart, AVI's packets have decoding times only, a long title stays whole."""
+    listing, text, title = Listing(), LISTED % (b"x" * 9000), "x" * 9000
+    feed = lines(listing.line, 1_000_000)
+    for start in range(0, len(text), size):
+        feed(text[start : start + size])
+    walk = listing.walk
     found = walk.scanners[0].result()
     assert found is not None
     assert (found.packets, found.shown, found.first, found.end) == (3, 2, 0, 1024)
     assert walk.ends == {0: 1536, 1: 1024}
+    assert listing.header()["streams"] == [{"index": 0, "tags": {"title": title}}]
+    assert listing.header()["format"] == {"nb_streams": 2}
+
+
+@pytest.mark.parametrize("text", [b"", b"{\n\n}\n", b"noise\n", LISTED[:300], LISTED[:-3]])
+def test_a_listing_that_breaks_off_has_no_header(text: bytes) -> None:
+    """As of a file that ffprobe cannot open: no container is made up."""
+    listing = Listing()
+    feed = lines(listing.line)
+    feed(text)
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter|property"):
+        listing.header()

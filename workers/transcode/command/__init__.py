@@ -1,22 +1,18 @@
-"""The argument lists of ffprobe and FFmpeg. Pure: no file is touched, nothing is run, every flag says why.
+"""The argument lists of FFmpeg (those of ffprobe: ffprobe.py). Pure: no file is touched, nothing is run, every flag says why.
 
-Facts behind the flags are in docs/adr and were measured with FFmpeg 5.1.9; a change here is a change of RECIPE.
+Facts behind the flags are in docs/adr and were measured with FFmpeg 5.1.9; a change here is a change of RECIPE (recipe.py).
 """
 
-from typing import Final
-
 from workers.transcode.command.audio import Gains, audio_graph, encode_audio, measure_audio
-from workers.transcode.command.common import Job, Range, Source
-from workers.transcode.command.encoders import AV1_PRESET, HEVC_PRESET, PRESET, SEARCH, delay, share
+from workers.transcode.command.common import Job, Range
+from workers.transcode.command.encoders import SEARCH, delay, share
 from workers.transcode.command.graph import video_graph
-from workers.transcode.command.looks import TINY, View, decode, first_frame, look, probe, scan, survey
+from workers.transcode.command.looks import TINY, View, decode, look, survey
 from workers.transcode.command.pictures import cover, mark, posters, sheet
 from workers.transcode.command.text import extract_text
 from workers.transcode.command.video import encode_video, first_segment
 from workers.transcode.plan import Plan
-
-RECIPE: Final = 3
-"""Number of the way segments are made. Segments of two recipes may not join: part of the version of an output."""
+from workers.transcode.source import Source
 
 
 def encode_title(plan: Plan, part: Range, job: Job) -> list[str]:
@@ -25,10 +21,6 @@ def encode_title(plan: Plan, part: Range, job: Job) -> list[str]:
 
 
 __all__ = [
-    "AV1_PRESET",
-    "HEVC_PRESET",
-    "PRESET",
-    "RECIPE",
     "SEARCH",
     "TINY",
     "Gains",
@@ -44,14 +36,11 @@ __all__ = [
     "encode_title",
     "encode_video",
     "extract_text",
-    "first_frame",
     "first_segment",
     "look",
     "mark",
     "measure_audio",
     "posters",
-    "probe",
-    "scan",
     "share",
     "sheet",
     "survey",

@@ -1,4 +1,4 @@
-"""What every argument list shares: where FFmpeg reads and writes, which doors are open to it, how strict it is."""
+"""What every argument list shares: where FFmpeg reads and writes, how strict it is."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,30 +6,12 @@ from fractions import Fraction
 from typing import Final
 
 from workers.transcode import limits
+from workers.transcode.source import Source, doors
 
 INIT: Final = "init.mp4"
 SEGMENT: Final = "%05d.m4s"
 LIST: Final = "ffmpeg.m3u8"
 """FFmpeg's own playlist; never published (segments.md: it lacks tags and guesses bit rates)."""
-LOOPBACK: Final = "http://127.0.0.1:"
-"""What an input that is read by range begins with (parallel/remote.py); no other host is ever named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where FFmpeg reads: a path it takes literally, such as /dev/fd/7, or a URL of this process on the loopback."""
-
-    path: str
-
-    @property
-    def url(self) -> str:
-        """As FFmpeg is told it."""
-        return self.path if self.remote else f"file:{self.path}"
-
-    @property
-    def remote(self) -> bool:
-        """Whether it is read over HTTP."""
-        return self.path.startswith(LOOPBACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +30,6 @@ class Range:
 
     start: int
     stop: int
-
-
-def doors(source: Source) -> Iterable[str]:
-    """What FFmpeg may open: files, or HTTP where the source is read so, in containers that name no other file."""
-    return ("-protocol_whitelist", "http,tcp" if source.remote else "file", "-format_whitelist", limits.DEMUXERS)
 
 
 def ffmpeg(progress_fd: int) -> list[str]:

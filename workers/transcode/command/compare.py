@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from narwhal_operator.contract.quality import Metric
-from workers.transcode.command.common import Job, Range, Source, care, ffmpeg, given, overlaid
+from workers.transcode.command.common import Job, Range, care, ffmpeg, given, overlaid
 from workers.transcode.command.graph import video_graph
 from workers.transcode.command.video import seek
 from workers.transcode.plan import Plan
+from workers.transcode.source import Source
 
 FILTERS: Final[dict[Metric, str]] = {"SSIM": "ssim", "PSNR": "psnr", "VMAF": "libvmaf"}
 

@@ -11,13 +11,10 @@ from narwhal_operator.contract.ladder import Codec
 from workers.transcode.colour import Mastering, high
 from workers.transcode.plan import Plan, Rung
 from workers.transcode.rates import Timeline
+from workers.transcode.recipe import AV1_PRESET, HEVC_PRESET, PRESET
 
-PRESET: Final = "veryfast"
-"""x264's preset; see bench/transcode.py for what others cost."""
 SEARCH: Final = ("-motion-est", "dia", "-partitions", "i8x8,i4x4")
 """Less of x264's search than the preset does: a sixth of the encode's work for a hundredth of the bits (docs/adr)."""
-HEVC_PRESET: Final = "veryfast"
-AV1_PRESET: Final = "10"
 FEW_THREADS: Final = 3
 """Threads of two CPUs."""
 BESIDE: Final = Fraction(1, 5)

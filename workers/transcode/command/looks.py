@@ -1,31 +1,12 @@
-"""Looking at files: ffprobe, and FFmpeg that only decodes."""
+"""Looking at files: FFmpeg that only decodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from workers.transcode import limits
-from workers.transcode.command.common import Source, doors, ffmpeg, given, lenient, strict
-
-
-def probe(source: Source, *extra: str) -> list[str]:
-    """Container and streams as JSON. `extra` replaces the guard on pixels, to learn what it refused."""
-    guard = extra or ("-max_pixels", str(limits.MAX_PIXELS))
-    shown = ("-show_format", "-show_streams", "-show_chapters", "-of", "json")
-    return ["ffprobe", "-v", "error", *doors(source), *guard, *shown, source.url]
-
-
-def first_frame(source: Source, stream: int) -> list[str]:
-    """The first frame of a stream as JSON, with its side data."""
-    chosen = ("-select_streams", str(stream), "-read_intervals", "%+#1", "-max_pixels", str(limits.MAX_PIXELS))
-    return ["ffprobe", "-v", "error", *doors(source), *chosen, "-show_frames", "-of", "json", source.url]
-
-
-def scan(source: Source) -> list[str]:
-    """A line for each packet: stream, presentation time, decoding time, duration, flags."""
-    entries = "packet=stream_index,pts,dts,duration,flags"
-    return ["ffprobe", "-v", "quiet", *doors(source), "-show_entries", entries, "-of", "csv=p=0", source.url]
+from workers.transcode.command.common import ffmpeg, given, lenient, strict
+from workers.transcode.source import Source
 
 
 def decode(source: Source, progress_fd: int, stream: str = "v:0") -> list[str]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from workers.transcode.command.common import Source, ffmpeg, given, strict
+from workers.transcode.command.common import ffmpeg, given, strict
 from workers.transcode.command.graph import TONEMAP
 from workers.transcode.plan import Rung
+from workers.transcode.source import Source
 from workers.transcode.tiles import Tiles
 
 POSTER_SIDE: Final = 1280

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.transcode import TranscodeOptions
-from workers.transcode import command
+from workers.transcode import recipe
 from workers.transcode.media import About
 from workers.transcode.plan import Plan
 from workers.transcode.rendition import Rendition, Title
@@ -31,7 +31,7 @@ def film(
     encryption = options.packaging.encryption
     return {
         "input": source,
-        "engine": [engine, command.RECIPE, command.PRESET, command.HEVC_PRESET, command.AV1_PRESET],
+        "engine": recipe.engine(engine),
         "format": options.packaging.segment_format,
         "encryption": [encryption.wire(), [key.identity for key in keys]] if encryption else None,
         "watermark": [options.watermark.wire(), *image] if options.watermark and image else None,

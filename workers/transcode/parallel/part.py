@@ -11,11 +11,11 @@ from workers.common.store import ObjectInfo
 from workers.transcode.asides import Asides
 from workers.transcode.counters import BYTES, SEGMENTS
 from workers.transcode.encode import Encoder, Place
+from workers.transcode.inputfile import InputFile
 from workers.transcode.layout import segment_index
 from workers.transcode.parallel.fence import Fence
 from workers.transcode.parallel.script import Script
 from workers.transcode.parallel.share import Share
-from workers.transcode.probe import InputFile
 from workers.transcode.rendition import Rendition, Title
 from workers.transcode.rendition import title as title_of
 from workers.transcode.shelf import Shelf, drop_foreign, take_stock

@@ -17,9 +17,9 @@ from narwhal_operator.contract.order import DirectoryStore, ObjectLocation
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.log import log
 from workers.common.store import ObjectInfo, ObjectStore
-from workers.transcode.command.common import LOOPBACK, Source
-from workers.transcode.probe import InputFile, open_input
+from workers.transcode.inputfile import InputFile, open_input
 from workers.transcode.sniff import Sniff
+from workers.transcode.source import LOOPBACK, Source
 from workers.transcode.tasks import stop
 
 FIRST: Final = 128 * 1024
