@@ -135,10 +135,11 @@ class TranscodeOrder(Contract):
 WorkOrder = Annotated[DownloadOrder | TranscodeOrder, Field(discriminator="kind")]
 
 
-_KINDS: Final[dict[str, type[DownloadOrder] | type[TranscodeOrder]]] = {
+KINDS: Final[dict[str, type[DownloadOrder] | type[TranscodeOrder]]] = {
     "DownloadJob": DownloadOrder,
     "TranscodingJob": TranscodeOrder,
 }
+"""What an order of each kind is."""
 
 
 @cache
@@ -149,14 +150,12 @@ def _adapter() -> TypeAdapter[DownloadOrder | TranscodeOrder]:
 
 def parse_order(text: str | bytes) -> DownloadOrder | TranscodeOrder:
     """The order in a file's text. Raises pydantic.ValidationError."""
-    if (model := _KINDS.get(_kind(text))) is not None:
-        return model.model_validate_json(
-            text
-        )  # to make the validator of the other kind, too, is a hundredth of a second
-    return _adapter().validate_json(text)
+    model = KINDS.get(kind_of(text))
+    # Of one kind, where it is known: to make the validator of the other, too, is a hundredth of a second.
+    return _adapter().validate_json(text) if model is None else model.model_validate_json(text)
 
 
-def _kind(text: str | bytes) -> str:
+def kind_of(text: str | bytes) -> str:
     """The kind an order says it is of; nothing where it says none."""
     try:
         return str(json.loads(text)["kind"])

@@ -1,6 +1,7 @@
 """Ports, deadlines and programs that end with the test run, however it ends."""
 
 import ctypes
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,17 +15,29 @@ T = TypeVar("T")
 _PR_SET_PDEATHSIG: Final = 1
 STOP_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.02
+PORTS: Final = (20_000, 30_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports of the loopback that nobody listens on now.
+
+    None of those that the kernel gives to outgoing connections (ip_local_port_range): one would be taken before it is listened
+    on. Nor one of the cluster's: a kubelet has 10250, Services have 30000 and more.
+    """
+    first, last = PORTS
+    found: dict[int, socket.socket] = {}
     try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
+        while len(found) < count:
+            port, item = first + secrets.randbelow(last - first), socket.socket()
+            try:
+                item.bind(("127.0.0.1", port))
+            except OSError:
+                item.close()
+            else:
+                found[port] = item
+        return list(found)
     finally:
-        for item in sockets:
+        for item in found.values():
             item.close()
 
 
