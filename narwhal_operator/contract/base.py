@@ -92,8 +92,8 @@ def matches(pattern: str, message: str) -> Check:
 
     The pattern keeps to what RE2 and `re` read alike: ASCII classes written out, no look-around, no `.`.
     """
-    # Compiled when it is first asked for: no process needs all of them, and start-up time counts.
-    return Check(matching(pattern), message, lambda value: re.fullmatch(pattern, value) is not None)
+    compiled = re.compile(pattern)
+    return Check(matching(pattern), message, lambda value: compiled.fullmatch(value) is not None)
 
 
 class Contract(BaseModel):

@@ -3,7 +3,6 @@
 It holds no secret: credentials and headers are named by the directory they are mounted at.
 """
 
-import json
 from functools import cache
 from typing import Annotated, Final, Literal
 
@@ -135,13 +134,6 @@ class TranscodeOrder(Contract):
 WorkOrder = Annotated[DownloadOrder | TranscodeOrder, Field(discriminator="kind")]
 
 
-KINDS: Final[dict[str, type[DownloadOrder] | type[TranscodeOrder]]] = {
-    "DownloadJob": DownloadOrder,
-    "TranscodingJob": TranscodeOrder,
-}
-"""What an order of each kind is."""
-
-
 @cache
 def _adapter() -> TypeAdapter[DownloadOrder | TranscodeOrder]:
     """Made on first use: who writes orders does not need it, and start-up time counts."""
@@ -150,14 +142,4 @@ def _adapter() -> TypeAdapter[DownloadOrder | TranscodeOrder]:
 
 def parse_order(text: str | bytes) -> DownloadOrder | TranscodeOrder:
     """The order in a file's text. Raises pydantic.ValidationError."""
-    model = KINDS.get(kind_of(text))
-    # Of one kind, where it is known: to make the validator of the other, too, is a hundredth of a second.
-    return _adapter().validate_json(text) if model is None else model.model_validate_json(text)
-
-
-def kind_of(text: str | bytes) -> str:
-    """The kind an order says it is of; nothing where it says none."""
-    try:
-        return str(json.loads(text)["kind"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
+    return _adapter().validate_json(text)

@@ -1,7 +1,7 @@
 """The S3 client without what no worker asks a store for: most of what importing `minio` costs (ADR 0018).
 
 `minio` imports all of its parts at once; those that are left out here administer a server, or are the XML of requests that are
-never made (lifecycle, locks, notifications, replication, SELECT, tags, versioning, encryption at rest). Their names are there, and refuse to be used.
+never made (lifecycle, notifications, replication, SELECT, encryption at rest). Their names are there, and refuse to be used.
 """
 
 import sys
@@ -10,17 +10,12 @@ from typing import Any, Final, Self
 
 UNUSED: Final = (
     "minio.crypto",  # argon2, cffi and a cipher, for the administration
-    "minio.legalhold",
     "minio.lifecycleconfig",
     "minio.minioadmin",
     "minio.notificationconfig",
-    "minio.objectlockconfig",
     "minio.replicationconfig",
-    "minio.retention",
     "minio.select",
     "minio.sseconfig",
-    "minio.tagging",
-    "minio.versioningconfig",
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from narwhal_operator.contract.order import KINDS, DownloadOrder, TranscodeOrder, kind_of, parse_order
+from narwhal_operator.contract.order import DownloadOrder, TranscodeOrder, parse_order
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkError, WorkOutcome
 from narwhal_operator.contract.report import WorkerReport
 from workers.common.context import Context, Kind, Result, Run, now
@@ -71,14 +71,14 @@ def _options(kind: Kind) -> argparse.Namespace:
 def _read_order(path: Path, kind: Kind) -> DownloadOrder | TranscodeOrder:
     try:
         with path.open("rb") as file:
-            text = file.read(ORDER_LIMIT)
-        if (said := kind_of(text)) in KINDS and said != kind:
-            raise WorkError(Reason.INVALID_ORDER, f"The order is of a {said}; this worker runs {kind}s.")
-        return parse_order(text)
+            order = parse_order(file.read(ORDER_LIMIT))
     except OSError as error:
         raise WorkError(Reason.INVALID_ORDER, f"The order {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         raise WorkError(Reason.INVALID_ORDER, _all_errors(error)) from None
+    if order.kind != kind:
+        raise WorkError(Reason.INVALID_ORDER, f"The order is of a {order.kind}; this worker runs {kind}s.")
+    return order
 
 
 def _all_errors(error: ValidationError) -> str:
