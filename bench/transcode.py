@@ -43,9 +43,9 @@ from tests.support.seaweed import ACCESS_KEY, SECRET_KEY, S3Server, seaweed
 from workers.transcode import command, ladder, probe, recipe
 from workers.transcode.cpus import threads
 from workers.transcode.inputfile import open_input
-from workers.transcode.look import looking
 from workers.transcode.media import MediaInfo
 from workers.transcode.plan import Plan
+from workers.transcode.probing import probing
 
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
 TIMES: Final = 4
@@ -227,8 +227,8 @@ async def examined(film: Path) -> MediaInfo:
     """What the worker finds the clip to be."""
     given = open_input(film, film.name)
     with given.file:
-        async with looking(given) as look:
-            return await probe.examine(look)
+        async with probing(given) as running:
+            return await probe.examine(running)
 
 
 def lengthened(film: Path, work: Path) -> Path:

@@ -96,11 +96,8 @@ def _modules(named: str | None, data: bytes) -> Sequence[str]:
     downloads = b"DownloadJob" in data or b"MediaLibrary" in data
     store = "directory" if named and not named.startswith("s3:") else "s3"
     first = () if downloads else ("workers.transcode.engine:ask",)
-    run = (
-        ("workers.download.run",)
-        if downloads
-        else tuple(f"workers.transcode.{name}" for name in ("run", "work", "probe"))
-    )
+    transcodes = ("workers.transcode.run", "workers.transcode.work", "workers.transcode.probe")
+    run = ("workers.download.run",) if downloads else transcodes
     return (*first, "workers.common.worker", f"workers.common.{store}", *run)
 
 

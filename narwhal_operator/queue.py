@@ -70,6 +70,7 @@ class WorkQueue:
             return
         timer = self._timers.get(key)
         if timer is None or timer.when() > due:
+            # A turn for words that takes the place of a later look is that look: it would not come any more.
             self.schedule(key, delay, self._later.get(key, cause) if cause == WORDS else cause)
         elif cause != WORDS:
             self._later[key] = cause

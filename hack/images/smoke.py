@@ -66,6 +66,7 @@ def main() -> int:
     if image == "torrent":
         check_libtorrent()
     if "ffmpeg" in found:
+        check_record()
         check_ffmpeg()
     return 0
 
@@ -117,12 +118,16 @@ def check_libtorrent() -> None:
     session.pause()
 
 
-def check_ffmpeg() -> None:
-    """Encode two seconds the way the worker does (x264 and AAC to fMP4 segments) and count the frames; compare the record of its version."""
+def check_record() -> None:
+    """Compare what the image has recorded of FFmpeg's version with what FFmpeg says."""
     engine = importlib.import_module("workers.transcode.engine")
     size, line = Path(engine.RECORD).read_text().splitlines()
     if int(size) != Path("/usr/bin/ffmpeg").stat().st_size or line != run("ffmpeg", "-version").splitlines()[0]:
         raise SmokeError(f"{engine.RECORD} tells of another FFmpeg")
+
+
+def check_ffmpeg() -> None:
+    """Encode two seconds the way the worker does (x264 and AAC to fMP4 segments) and count the frames."""
     with tempfile.TemporaryDirectory() as scratch:
         playlist = Path(scratch, "media.m3u8")
         sources = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2"]

@@ -1,14 +1,14 @@
 """`python -m workers.transcode --order FILE`: see workers.common.worker for the arguments."""
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from narwhal_operator.contract.order import TranscodeOrder
     from workers.common.context import Context, Result
 
-LOADING_SECONDS = 1.0
-"""From the order to when all is loaded that the encode needs."""
+COLLECTING_AFTER: Final = 1.0
+"""Seconds from the order on: what the encode needs is loaded by then; where it is not, the rest loads slower, that is all."""
 
 
 async def _run(order: "TranscodeOrder", context: "Context") -> "Result":
@@ -16,11 +16,11 @@ async def _run(order: "TranscodeOrder", context: "Context") -> "Result":
 
     from workers.transcode.run import run  # late: an order that is not valid needs none of it
 
-    asyncio.get_running_loop().call_later(LOADING_SECONDS, _loaded)
+    asyncio.get_running_loop().call_later(COLLECTING_AFTER, _collect)
     return await run(order, context)
 
 
-def _loaded() -> None:
+def _collect() -> None:
     gc.freeze()
     gc.enable()
 

@@ -1,6 +1,6 @@
 """FFmpeg's version: part of an output version's name. An image knows its own; elsewhere it is asked before anything is loaded.
 
-For FFmpeg loads, too: 200 libraries, most of a tenth of a second of CPU. So this module itself loads next to nothing
+FFmpeg loads, too: over 200 libraries, nearly a tenth of a second of CPU. So this module itself loads next to nothing
 before it has asked.
 """
 

@@ -15,8 +15,8 @@ from workers.transcode import ffprobe, limits, runner
 from workers.transcode.colour import HDR, Mastering
 from workers.transcode.examine import admit
 from workers.transcode.inputfile import InputFile
-from workers.transcode.look import BOUNDS, Look
 from workers.transcode.media import MediaInfo, Video, mastering, parse
+from workers.transcode.probing import BOUNDS, Probing
 from workers.transcode.scan import Scanner
 from workers.transcode.walk import Listing, Walk, lines
 
@@ -31,10 +31,10 @@ ACCEPTED: Final = (
 )
 
 
-async def examine(look: Look, *, tolerant: bool = False) -> MediaInfo:
+async def examine(probing: Probing, *, tolerant: bool = False) -> MediaInfo:
     """What the input is, with its packets walked; of one that was cut, where that is tolerated, what is there. Raises WorkError with an Input* reason or NoVideo."""
-    given = look.given
-    info, walk = await _list(look)
+    given = probing.given
+    info, walk = await _list(probing)
     video = admit(info)
     if video and video.transfer in HDR and video.mastering is None:
         info = replace(info, video=replace(video, mastering=await _mastering(given, video.index)))
@@ -50,13 +50,13 @@ def _cut(given: InputFile, how: str) -> WorkError:
     return WorkError(Reason.INPUT_TRUNCATED, f"{given.name} was cut: {how}. Fetch or export the file again.")
 
 
-async def _list(look: Look) -> tuple[MediaInfo, Walk]:
-    """Its header and its packets, of one look: to load FFmpeg's libraries takes longer than to walk over a clip."""
-    given, found = look.given, Listing()
-    ended = await look.end(lines(found.line, limits.PROBE_OUTPUT))
+async def _list(probing: Probing) -> tuple[MediaInfo, Walk]:
+    """Its header and its packets, of one ffprobe: to load FFmpeg's libraries takes longer than to walk over a clip."""
+    given, found = probing.given, Listing()
+    ended = await probing.end(lines(found.line, limits.PROBE_OUTPUT))
     if ended.stalled and found.walk.scanners:
         message = (
-            f"Walking over the packets of {given.name} took over {look.seconds:.0f} s; is the scratch volume slow?"
+            f"Walking over the packets of {given.name} took over {probing.seconds:.0f} s; is the scratch volume slow?"
         )
         raise WorkError(Reason.NO_PROGRESS, message)
     info = _parsed(given, ended, found.header)
@@ -124,7 +124,7 @@ def _parsed(given: InputFile, ended: runner.Ended, found: Callable[[], Any]) -> 
         return None
 
 
-def _short(info: MediaInfo, video: Video | None, walk: "Walk") -> str | None:
+def _short(info: MediaInfo, video: Video | None, walk: Walk) -> str | None:
     """How the walk found less than is declared; None where it is all there."""
     # nb_frames is exact where the index is a table of samples; AVI counts empty chunks.
     if video and video.declared_frames and "mov" in info.container:

@@ -1,7 +1,6 @@
 """A transcode from order to outcome: finds the input and the version it belongs to; `work` makes that.
 
-Of the worker, what comes before the look at the input is loaded first, and the rest beside that look: an input of seconds
-is planned a twentieth of a second earlier.
+Of the worker, what it takes to start ffprobe is loaded first, and the rest beside ffprobe (ADR 0018).
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from workers.common.store import ObjectInfo, ObjectStore
 from workers.transcode import engine, recipe, room, runner
 from workers.transcode.inputfile import InputFile, open_input
 from workers.transcode.layout import Layout
-from workers.transcode.look import looking
+from workers.transcode.probing import probing
 
 # What only some orders need, and what is needed once ffprobe or FFmpeg runs, is imported where it is needed.
 if TYPE_CHECKING:
@@ -101,15 +100,15 @@ class Transcode:
                 from workers.transcode import quality
 
                 await quality.require(self.order.spec.quality)
-            async with looking(given) as look:
+            async with probing(given) as running:
                 work = self._work(layout, info)  # loads what is not loaded yet: ffprobe works meanwhile
                 from workers.transcode import probe
 
-                found = await probe.examine(look, tolerant=self.order.spec.on_damage == "Tolerate")
+                found = await probe.examine(running, tolerant=self.order.spec.on_damage == "Tolerate")
             return await work.run(given, found)
 
     async def _layout(self, source: ObjectStore, info: ObjectInfo) -> Layout:
-        """The version's place. Raises WorkError(SecretNotFound | SecretInvalid)."""
+        """The version's place; asks for all that names it. Raises WorkError(SecretNotFound | SecretInvalid)."""
         spec = self.order.spec
         if spec.watermark:
             from workers.transcode import watermark

@@ -61,6 +61,7 @@ class Program:
     last: Block | None = None
     changed: float = field(default_factory=time.monotonic)
     started: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it runs."""
 
     def hold(self, hold: bool) -> None:
         """Stops the whole group, or lets it go on."""

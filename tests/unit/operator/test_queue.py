@@ -67,10 +67,13 @@ async def test_a_schedule_leaves_what_came_while_the_pass_went_on() -> None:
     queue.schedule(A, None)
     queue.done(A)
     assert await taken(queue) == (A, frozenset({ALWAYS}))
+
+
+async def test_a_turn_for_words_in_the_place_of_a_later_look_is_that_look() -> None:
+    """A key has one timer: what was planned for later must not be lost to what is told sooner."""
+    queue = WorkQueue()
     queue.add_after(A, 600)
     queue.add_after(A, 0.01, WORDS)
-    queue.schedule(A, 600)
-    queue.done(A)
     assert await taken(queue) == (A, frozenset({ALWAYS}))
 
 

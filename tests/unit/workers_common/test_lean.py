@@ -34,7 +34,7 @@ def test_a_client_that_is_loaded_already_is_left_as_it_is() -> None:
     assert run(code) == "True"
 
 
-BEFORE_THE_LOOK = "workers.common.worker, workers.transcode.run, workers.common.s3"
+BEFORE_FFPROBE = "workers.common.worker, workers.transcode.run, workers.common.s3"
 
 
 def loaded(modules: str, names: set[str]) -> str:
@@ -46,11 +46,11 @@ def test_a_transcode_starts_without_an_http_client_and_a_logging_library() -> No
     """FFmpeg waits for every module that is loaded before it."""
     names = {"aiohttp", "structlog", "rich", "prometheus_client", "kubernetes", "workers.verify.mpd"}
     names |= {"workers.transcode.crypt", "workers.transcode.transport"}
-    assert loaded(f"{BEFORE_THE_LOOK}, workers.transcode.probe, workers.transcode.work", names) == "[]"
+    assert loaded(f"{BEFORE_FFPROBE}, workers.transcode.probe, workers.transcode.work", names) == "[]"
 
 
-def test_an_input_is_looked_at_before_what_takes_the_answer_apart_is_loaded() -> None:
+def test_ffprobe_starts_before_what_takes_its_answer_apart_is_loaded() -> None:
     """Planner, encoder and verification are loaded beside ffprobe."""
     names = {f"workers.transcode.{name}" for name in ("command", "media", "plan", "probe", "shelf", "walk", "work")}
-    assert loaded(BEFORE_THE_LOOK, names | {"workers.verify"}) == "[]"
-    assert loaded(f"{BEFORE_THE_LOOK}, workers.transcode.work, workers.transcode.probe", names) == str(sorted(names))
+    assert loaded(BEFORE_FFPROBE, names | {"workers.verify"}) == "[]"
+    assert loaded(f"{BEFORE_FFPROBE}, workers.transcode.work, workers.transcode.probe", names) == str(sorted(names))
