@@ -68,16 +68,18 @@ COPY requirements/transcode.lock /build/
 COPY hack/images/make-venv /build/
 RUN /build/make-venv /build/transcode.lock
 
-# Our own packages: of the operator's, a worker gets the contract alone.
+# Our own packages: of the operator's, a worker gets the contract alone. Of the two bases of its models each has its own (ADR 0032):
+# the operator validates, by pydantic; a worker checks types, by msgspec.
 FROM debian AS operator-code
 COPY narwhal_operator /code/narwhal_operator
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
+RUN rm /code/narwhal_operator/contract/trusted.py && python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
 
 FROM debian AS worker-code
 COPY narwhal_operator/__init__.py /code/narwhal_operator/__init__.py
 COPY narwhal_operator/contract /code/narwhal_operator/contract
 COPY workers/__init__.py /code/workers/__init__.py
 COPY workers/common /code/workers/common
+RUN rm /code/narwhal_operator/contract/validated.py
 
 FROM worker-code AS download-code
 COPY workers/download /code/workers/download
@@ -92,8 +94,8 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash -s /code /code
 
 FROM scratch AS runtime
 COPY --from=runtime-files /rootfs /
-# Safe path: a module that lies in the working directory is never imported. Bytecode is compiled above; the root is read-only. Pydantic would
-# look for plugins in every package: there are none.
+# Safe path: a module that lies in the working directory is never imported. Bytecode is compiled above; the root is read-only. Pydantic, where
+# it is, would look for plugins in every package: there are none.
 ENV PATH=/venv/bin:/usr/bin \
     LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 \

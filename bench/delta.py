@@ -58,7 +58,7 @@ def order(s3: S3Server, prefix: str, heights: tuple[int, ...], attempt: int) -> 
 def run(given: TranscodeOrder, work: Path) -> tuple[float, float]:
     """A worker process; seconds by the clock and of CPU."""
     file, message = work / "order.json", work / "termination"
-    file.write_text(given.model_dump_json(by_alias=True, exclude_none=True))
+    file.write_text(given.to_json())
     argv = [sys.executable, "-m", "workers.transcode", "--order", str(file), "--termination-log", str(message)]
     before, started = _cpu(), time.monotonic()
     with (work / "log").open("wb") as log:

@@ -89,7 +89,7 @@ class Bench:
         self._number += 1
         base = self.work / str(self._number)
         file = base.with_suffix(".json")
-        file.write_text(order.model_dump_json(by_alias=True, exclude_none=True))
+        file.write_text(order.to_json())
         argv = ["taskset", "-c", str(cpu), sys.executable, "-m", "workers.transcode", "--order", str(file)]
         argv += ["--termination-log", str(base.with_suffix(".end")), "--scratch", str(base)]
         argv += ["--index", str(index)] if index >= 0 else []

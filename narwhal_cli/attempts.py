@@ -26,8 +26,8 @@ from narwhal_cli.orders import ORDER, SCRATCH, Place, bundle
 from narwhal_cli.outcomes import local_outcome
 from narwhal_cli.works import Work
 from narwhal_operator.contract import download, transcode
-from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.download import Artifact
+from narwhal_operator.contract.model import Contract
 from narwhal_operator.contract.outcome import BY_CODE, TABLE, Reason, WorkOutcome
 from narwhal_operator.contract.report import WorkerReport
 
@@ -181,7 +181,7 @@ async def _outcome(lines: asyncio.StreamReader, on_report: OnReport) -> WorkOutc
     outcome = None
     async for line in _bounded(lines):
         try:
-            told = _Line.model_validate_json(line)
+            told = _Line.from_json(line)
         except ValidationError:  # not a line of ours: some library wrote to standard output
             continue
         if told.report:

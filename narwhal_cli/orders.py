@@ -59,7 +59,7 @@ def bundle(work: Work, place: Place, directory: str, attempt: int = 1, made: Art
         order: DownloadOrder | TranscodeOrder = render.download(work.spec, head)
     else:
         order = render.transcode(work.spec, head, made)
-    text = order.model_dump_json(by_alias=True, exclude_none=True)
+    text = order.to_json()
     return Bundle({**render.files, ORDER: text.encode()})
 
 

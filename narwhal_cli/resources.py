@@ -15,10 +15,11 @@ from narwhal_cli.secrets import Values, values_of
 from narwhal_cli.words import Path, did_you_mean, field_path, sentences, unknown
 from narwhal_cli.works import Key, Library, Work, titles_of
 from narwhal_operator.contract import download, library, transcode
-from narwhal_operator.contract.base import API_VERSION, Contract
+from narwhal_operator.contract.base import API_VERSION
 from narwhal_operator.contract.common import LocalRef
 from narwhal_operator.contract.download import DownloadJobSpec
 from narwhal_operator.contract.library import MediaLibrarySpec
+from narwhal_operator.contract.model import Contract
 from narwhal_operator.contract.transcode import TranscodingJobSpec
 
 DOCUMENT_LIMIT: Final = 2000

@@ -98,7 +98,7 @@ def _modules(named: str | None, data: bytes) -> Sequence[str]:
     first = () if downloads else ("workers.transcode.engine:ask",)
     transcodes = ("workers.transcode.run", "workers.transcode.work", "workers.transcode.probe")
     run = ("workers.download.run",) if downloads else transcodes
-    return (*first, "workers.common.worker", f"workers.common.{store}", *run)
+    return (*first, "narwhal_operator.contract:trust", "workers.common.worker", f"workers.common.{store}", *run)
 
 
 def read(name: str) -> bytes:

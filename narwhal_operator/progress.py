@@ -125,7 +125,7 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> WorkerReport | Non
     try:
         async with session.get(url, allow_redirects=False) as answer:
             body = await answer.content.read(_LIMIT)
-            return WorkerReport.model_validate_json(body) if answer.status == 200 else None
+            return WorkerReport.from_json(body) if answer.status == 200 else None
     except (TimeoutError, aiohttp.ClientError, OSError, ValidationError) as error:
         _log.debug("no progress report", url=url, error=f"{type(error).__name__}: {error}")
         return None

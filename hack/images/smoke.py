@@ -22,9 +22,9 @@ PACKAGES: Final = {
     "torrent": ("narwhal_operator", "workers"),
     "transcode": ("narwhal_operator", "workers"),
 }
-_OPERATORS: Final = ("narwhal_operator.core", "narwhal_operator.kube", "kopf", "kubernetes")
+_OPERATORS: Final = ("narwhal_operator.core", "narwhal_operator.kube", "kopf", "kubernetes", "pydantic")
 FOREIGN: Final = {
-    "operator": ("workers", "narwhal_cli", "minio", "libtorrent", "pip"),
+    "operator": ("workers", "narwhal_cli", "minio", "msgspec", "libtorrent", "pip"),
     "download": (*_OPERATORS, "workers.transcode", "libtorrent", "pip"),
     "torrent": (*_OPERATORS, "workers.transcode", "pip"),
     "transcode": (*_OPERATORS, "workers.download", "libtorrent", "pip"),
@@ -49,6 +49,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", choices=sorted(PACKAGES))
     image: str = parser.parse_args().image
+    if image != "operator":
+        importlib.import_module("narwhal_operator.contract").trust()
     for name in modules_of(image):
         importlib.import_module(name)
     present = [name for name in FOREIGN[image] if is_there(name)]

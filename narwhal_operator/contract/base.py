@@ -1,4 +1,4 @@
-"""The base model of the contract and its scalar types: durations, byte quantities, bit rates, CEL rules.
+"""The scalar types of the contract: durations, byte quantities, bit rates, names and keys.
 
 Scalars stay as the user wrote them (a status or a stored order shows `4s`, not `4.0`); the functions here turn them
 into numbers where a number is needed.
@@ -6,132 +6,19 @@ into numbers where a number is needed.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, core_schema
+from narwhal_operator.contract.model import Field
+from narwhal_operator.contract.rules import Check, matches, matching
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 GROUP: Final = "narwhal.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A CEL rule of a schema (`x-kubernetes-validations`): the expression and the message that says the mend.
-
-    `field` names the field at fault where the rule stands on the object around it. `forbidden` makes the refusal read
-    "Forbidden: MESSAGE", without the value: for what may not change, and for what must not be shown.
-    """
-
-    rule: str
-    message: str
-    field: str | None = None
-    forbidden: bool = False
-
-    def schema(self) -> dict[str, str]:
-        """The entry of `x-kubernetes-validations`."""
-        entry = {"rule": self.rule, "message": self.message}
-        if self.field:
-            entry["fieldPath"] = f".{self.field}"
-        if self.forbidden:
-            entry["reason"] = "FieldValueForbidden"
-        return entry
-
-
-def immutable(field: str, mend: str, *, optional: bool = False) -> Rule:
-    """The rule that a field may not change once the object is made; an optional one may not come or go either."""
-    same = f"self.{field} == oldSelf.{field}"
-    if optional:
-        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
-    return Rule(same, f"{field} is immutable; {mend}", field=field, forbidden=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A rule of one value in both tongues: CEL for the API server, `holds` for a run without one, one message for both.
-
-    It takes the place of a bare `pattern`, whose refusal shows a regular expression and no mend.
-    """
-
-    rule: str
-    message: str
-    holds: Callable[[Any], bool]
-    forbidden: bool = False
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Runs `holds` after the validation of the type."""
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Adds the CEL rule to the schema of the type."""
-        made = handler(schema)
-        rules = [
-            *made.get("x-kubernetes-validations", []),
-            Rule(self.rule, self.message, forbidden=self.forbidden).schema(),
-        ]
-        return {**made, "x-kubernetes-validations": rules}
-
-    def _checked(self, value: Any) -> Any:
-        if not self.holds(value):
-            raise ValueError(self.message)
-        return value
-
-
-def matching(pattern: str, text: str = "self") -> str:
-    """The CEL expression that a text matches a pattern, quoted as CEL wants it."""
-    quoted = pattern.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{text}.matches('{quoted}')"
-
-
-def matches(pattern: str, message: str) -> Check:
-    """The check that a text matches a pattern from its start (`^`) to its end (`$`).
-
-    The pattern keeps to what RE2 and `re` read alike: ASCII classes written out, no look-around, no `.`.
-    """
-    compiled = re.compile(pattern)
-    return Check(matching(pattern), message, lambda value: compiled.fullmatch(value) is not None)
-
-
-class Contract(BaseModel):
-    """A frozen model whose JSON is camelCase, refuses unknown fields and never repeats an input in an error.
-
-    It is strict as the API server is: the text "8" is no number, the number 1 is no truth value.
-    `cel` holds the rules the CRD generator writes for this object; their twins live in the models' validators,
-    so that `narwhal run` refuses without a cluster what an API server refuses.
-    """
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        defer_build=True,  # validators are built on first use: no process needs all of them, and start-up time counts
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-        strict=True,
-    )
-    cel: ClassVar[tuple[Rule, ...]] = ()
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The schema of the object with the CEL rules of the model and its bases."""
-        made = handler.resolve_ref_schema(handler(schema))
-        rules = [rule for base in reversed(cls.__mro__) for rule in vars(base).get("cel", ())]
-        if rules:
-            made["x-kubernetes-validations"] = [rule.schema() for rule in rules]
-        return made
-
-    @classmethod
-    def from_wire(cls, data: Any) -> Self:
-        """The model of a JSON object as a manifest holds it: camelCase only. Raises pydantic.ValidationError."""
-        return cls.model_validate(data, by_alias=True, by_name=False)
-
-    def wire(self) -> dict[str, Any]:
-        """The JSON object as the API server and the order file hold it: camelCase, absent where unset."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -210,7 +97,7 @@ _QUANTITY_RULE: Final = (
 class IntOrString:
     """The schema of a number that may be written as a text with a unit."""
 
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, _schema: "CoreSchema", _handler: "GetJsonSchemaHandler") -> dict[str, Any]:
         """What apiextensions wants for it (structural schemas: the one anyOf that is allowed beside it)."""
         return {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}], "maxLength": 32}
 

@@ -3,19 +3,9 @@
 import re
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
-
-from narwhal_operator.contract.base import (
-    API_VERSION,
-    Check,
-    Contract,
-    IntOrString,
-    ObjectName,
-    Rule,
-    Timestamp,
-    matches,
-    matching,
-)
+from narwhal_operator.contract.base import API_VERSION, IntOrString, ObjectName, Timestamp
+from narwhal_operator.contract.model import Contract, Field, model_validator
+from narwhal_operator.contract.rules import Check, Rule, matches, matching
 
 DEFAULT_STORAGE_SECRET: Final = "narwhal-storage"  # noqa: S105 - the name of a Secret, not its content
 """The Secret used where a spec names no storageRef."""

@@ -2,21 +2,7 @@
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
-
-from narwhal_operator.contract.base import (
-    BucketName,
-    Check,
-    Contract,
-    Duration,
-    ObjectKey,
-    Quantity,
-    Rule,
-    Span,
-    immutable,
-    lasting,
-    matches,
-)
+from narwhal_operator.contract.base import BucketName, Duration, ObjectKey, Quantity, Span, lasting
 from narwhal_operator.contract.common import (
     CaBundleSource,
     HeadersSource,
@@ -26,6 +12,8 @@ from narwhal_operator.contract.common import (
     Suspendable,
     exactly_one,
 )
+from narwhal_operator.contract.model import Contract, Field
+from narwhal_operator.contract.rules import Check, Rule, immutable, matches
 
 KIND: Final = "DownloadJob"
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-
-from narwhal_operator.contract.base import Bitrate, Contract, Rule, Span, TitleName, lasting
+from narwhal_operator.contract.base import Bitrate, Span, TitleName, lasting
 from narwhal_operator.contract.common import OneOf, exactly_one
+from narwhal_operator.contract.model import AfterValidator, Contract, Field, model_validator
 from narwhal_operator.contract.protection import Encryption
+from narwhal_operator.contract.rules import Rule
 
 Manifest = Literal["HLS", "DASH"]
 Codec = Literal["h264", "hevc", "av1"]

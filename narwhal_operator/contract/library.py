@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar, Final, Self
 
-from pydantic import Field, model_validator
-
 from narwhal_operator.contract import base
-from narwhal_operator.contract.base import Contract, Rule, TitleName, immutable
+from narwhal_operator.contract.base import TitleName
 from narwhal_operator.contract.common import CommonStatus
 from narwhal_operator.contract.download import Checksum, Destination, DownloadJobSpec, DownloadOptions, Source
+from narwhal_operator.contract.model import Contract, Field, model_validator
 from narwhal_operator.contract.naming import child_name
+from narwhal_operator.contract.rules import Rule, immutable
 from narwhal_operator.contract.transcode import DownloadJobRef, Input, Output, TranscodeOptions, TranscodingJobSpec
 
 KIND: Final = "MediaLibrary"

@@ -3,13 +3,10 @@
 It holds no secret: credentials and headers are named by the directory they are mounted at.
 """
 
-from functools import cache
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter
-
-from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.download import DownloadJobSpec
+from narwhal_operator.contract.model import Contract, Field, parse
 from narwhal_operator.contract.transcode import TranscodingJobSpec
 
 MOUNT: Final = "/narwhal"
@@ -134,12 +131,7 @@ class TranscodeOrder(Contract):
 WorkOrder = Annotated[DownloadOrder | TranscodeOrder, Field(discriminator="kind")]
 
 
-@cache
-def _adapter() -> TypeAdapter[DownloadOrder | TranscodeOrder]:
-    """Made on first use: who writes orders does not need it, and start-up time counts."""
-    return TypeAdapter(WorkOrder)
-
-
 def parse_order(text: str | bytes) -> DownloadOrder | TranscodeOrder:
-    """The order in a file's text. Raises pydantic.ValidationError."""
-    return _adapter().validate_json(text)
+    """The order in a file's text. Raises ValidationError."""
+    order: DownloadOrder | TranscodeOrder = parse(text, WorkOrder)
+    return order

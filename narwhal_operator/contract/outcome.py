@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
-from pydantic import Field
-
-from narwhal_operator.contract.base import Contract, clip
+from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.download import Artifact, DownloadProgress
+from narwhal_operator.contract.model import Contract, Field
 from narwhal_operator.contract.reasons import BY_CODE, TABLE, Class, Entry, Reason
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeResult
 
@@ -56,7 +55,7 @@ class WorkOutcome(Contract):
         outcome = self
         for cut in self._cuts():
             outcome = outcome.model_copy(update=cut)
-            text = outcome.model_dump_json(by_alias=True, exclude_none=True)
+            text = outcome.to_json()
             if len(text.encode()) <= TERMINATION_LIMIT:
                 return text
         raise ValueError("an outcome does not fit into a termination message")

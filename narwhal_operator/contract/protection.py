@@ -3,10 +3,10 @@
 import re
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-
-from narwhal_operator.contract.base import Check, Contract, Rule, Span, lasting, matches, matching
+from narwhal_operator.contract.base import Span, lasting
 from narwhal_operator.contract.common import LocalRef
+from narwhal_operator.contract.model import AfterValidator, Contract, Field, model_validator
+from narwhal_operator.contract.rules import Check, Rule, matches, matching
 
 _URI: Final = r"^(https?://|skd://|/)([A-Za-z0-9._~:/?#!$&()*+,;=%-]|\{kid\})+$"
 _PSSH: Final = r"^AAA[A-M][A-Za-z0-9+/][HXn3]Bzc2g[AB][A-Za-z0-9+/]{32,}={0,2}$"

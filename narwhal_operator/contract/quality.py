@@ -2,9 +2,8 @@
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
-
-from narwhal_operator.contract.base import Contract, Rule
+from narwhal_operator.contract.model import Contract, Field, model_validator
+from narwhal_operator.contract.rules import Rule
 
 Metric = Literal["SSIM", "PSNR", "VMAF"]
 _MESSAGE: Final = "floor must be at most 1 for SSIM"

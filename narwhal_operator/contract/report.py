@@ -2,10 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field
-
-from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.download import DownloadProgress
+from narwhal_operator.contract.model import Contract, Field
 from narwhal_operator.contract.transcode import TranscodePlan, TranscodeProgress
 
 

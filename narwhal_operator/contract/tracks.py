@@ -2,9 +2,9 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
-
-from narwhal_operator.contract.base import Bitrate, Contract, Span, lasting, matches
+from narwhal_operator.contract.base import Bitrate, Span, lasting
+from narwhal_operator.contract.model import Contract, Field
+from narwhal_operator.contract.rules import matches
 
 LANGUAGES_PATTERN: Final = r"^(all|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*(,[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*)*)$"
 _LANGUAGES: Final = matches(

@@ -2,22 +2,12 @@
 
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
-
-from narwhal_operator.contract.base import (
-    BucketName,
-    Contract,
-    KeyPrefix,
-    ObjectKey,
-    Rule,
-    Span,
-    Timestamp,
-    immutable,
-    lasting,
-)
+from narwhal_operator.contract.base import BucketName, KeyPrefix, ObjectKey, Span, Timestamp, lasting
 from narwhal_operator.contract.common import JobStatus, LocalRef, OneOf, Suspendable, exactly_one
 from narwhal_operator.contract.ladder import Clip, Ladder, Packaging
+from narwhal_operator.contract.model import Contract, Field, model_validator
 from narwhal_operator.contract.quality import Quality
+from narwhal_operator.contract.rules import Rule, immutable
 from narwhal_operator.contract.tracks import Audio, Metadata, Subtitles, Thumbnails
 from narwhal_operator.contract.watermark import Watermark
 

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field
-
-from narwhal_operator.contract.base import BucketName, Contract, ObjectKey
+from narwhal_operator.contract.base import BucketName, ObjectKey
+from narwhal_operator.contract.model import Contract, Field
 
 
 class WatermarkImage(Contract):

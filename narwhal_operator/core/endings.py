@@ -56,7 +56,7 @@ def ending_of(job: Job | None, pods: tuple[Pod, ...], whose: Whose) -> Ending:
 def believed(text: str, whose: Whose) -> WorkOutcome | None:
     """The outcome in a termination message, if it is one of this very attempt at this very work."""
     try:
-        outcome = WorkOutcome.model_validate_json(text)
+        outcome = WorkOutcome.from_json(text)
     except ValidationError:
         return None
     return outcome if Whose(outcome.uid, outcome.work_digest, outcome.attempt) == whose else None

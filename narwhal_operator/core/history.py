@@ -6,8 +6,9 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from narwhal_operator.contract.base import Contract, clip
+from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.common import MESSAGE_LIMIT, Attempt, JobStatus, Stage
+from narwhal_operator.contract.model import Contract
 from narwhal_operator.contract.outcome import TABLE, Class, Reason, WorkOutcome
 from narwhal_operator.core import backoff
 from narwhal_operator.core.endings import Ending, Whose, ending_of, failed_last, starved

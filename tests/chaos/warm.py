@@ -1,6 +1,6 @@
 """What the forkserver of the stories imports, once for all operators: their code, with its models built."""
 
-from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.model import Contract
 from tests.chaos import story
 
 __all__ = ["story"]

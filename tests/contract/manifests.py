@@ -6,9 +6,9 @@ from typing import Any, Final
 import yaml
 
 from narwhal_operator import crdgen
-from narwhal_operator.contract.base import Contract
 from narwhal_operator.contract.download import DownloadJobSpec
 from narwhal_operator.contract.library import MediaLibrarySpec
+from narwhal_operator.contract.model import Contract
 from narwhal_operator.contract.transcode import TranscodingJobSpec
 
 ROOT: Final = Path(__file__).resolve().parents[2]

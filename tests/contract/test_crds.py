@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from narwhal_operator.contract.base import API_VERSION, Contract
+from narwhal_operator.contract.base import API_VERSION
 from narwhal_operator.contract.download import DownloadJobStatus
 from narwhal_operator.contract.library import MediaLibraryStatus
+from narwhal_operator.contract.model import Contract
 from narwhal_operator.contract.outcome import TERMINATION_LIMIT
 from narwhal_operator.contract.transcode import TranscodingJobStatus
 from tests.contract.apiserver import Apiserver

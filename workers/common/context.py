@@ -41,7 +41,7 @@ class Context:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     metrics: Metrics = field(default_factory=Metrics)
     alive_at: float = field(default_factory=time.monotonic)
-    _stores: dict[str, ObjectStore] = field(default_factory=dict)
+    _stores: dict[S3Store | DirectoryStore, ObjectStore] = field(default_factory=dict)
 
     def report(
         self,
@@ -59,10 +59,9 @@ class Context:
 
     def open_store(self, order: S3Store | DirectoryStore) -> ObjectStore:
         """The store of an order, opened once. Raises WorkError(SecretNotFound | SecretInvalid)."""
-        name = order.model_dump_json()
-        if name not in self._stores:
-            self._stores[name] = open_store(order)
-        return self._stores[name]
+        if order not in self._stores:
+            self._stores[order] = open_store(order)
+        return self._stores[order]
 
 
 Run = Callable[[Any, Context], Awaitable[Result]]

@@ -33,7 +33,7 @@ class Reporter:
         self._ended.set()
         if self._thread:
             self._thread.join(LAST_SECONDS)
-        last = Thread(target=self._write, args=("outcome", outcome.model_dump_json(by_alias=True, exclude_none=True)))
+        last = Thread(target=self._write, args=("outcome", outcome.to_json()))
         last.daemon = True
         last.start()
         last.join(LAST_SECONDS)
@@ -41,7 +41,7 @@ class Reporter:
     def _loop(self, context: Context, gone: Callable[[], object]) -> None:
         told = ""
         while not self._ended.is_set():
-            text = context.current.model_dump_json(by_alias=True, exclude_none=True)
+            text = context.current.to_json()
             orphaned = os.getppid() != self._parent
             if orphaned or (text != told and not self._write("report", text)):
                 gone()

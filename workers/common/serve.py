@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         context = self.server.context
         if self.path == "/progress":
-            self._answer(200, "application/json", context.current.model_dump_json(by_alias=True, exclude_none=True))
+            self._answer(200, "application/json", context.current.to_json())
         elif self.path == "/metrics":
             self._answer(200, "text/plain; version=0.0.4; charset=utf-8", context.metrics.text().decode())
         elif self.path == "/healthz":

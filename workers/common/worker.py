@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from pydantic import ValidationError
-
+from narwhal_operator.contract.model import ValidationError, mistakes
 from narwhal_operator.contract.order import DownloadOrder, TranscodeOrder, parse_order
 from narwhal_operator.contract.outcome import TABLE, Reason, WorkError, WorkOutcome
 from narwhal_operator.contract.report import WorkerReport
@@ -75,17 +74,10 @@ def _read_order(path: Path, kind: Kind) -> DownloadOrder | TranscodeOrder:
     except OSError as error:
         raise WorkError(Reason.INVALID_ORDER, f"The order {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise WorkError(Reason.INVALID_ORDER, _all_errors(error)) from None
+        raise WorkError(Reason.INVALID_ORDER, f"The order is not valid: {'; '.join(mistakes(error))}.") from None
     if order.kind != kind:
         raise WorkError(Reason.INVALID_ORDER, f"The order is of a {order.kind}; this worker runs {kind}s.")
     return order
-
-
-def _all_errors(error: ValidationError) -> str:
-    # include_input=False: a wrong value may be a secret that stands in the wrong place
-    details = error.errors(include_input=False, include_url=False, include_context=False)
-    lines = [f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}" for detail in details[:10]]
-    return f"The order is not valid: {'; '.join(lines)}."
 
 
 def _head_of(path: Path) -> dict[str, Any]:

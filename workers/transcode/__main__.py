@@ -30,6 +30,9 @@ if __name__ == "__main__":
     from workers.transcode import engine
 
     engine.ask()
+    from narwhal_operator.contract import trust
+
+    trust()
     from workers.common.worker import main
 
     main("TranscodingJob", _run)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
+from narwhal_operator.contract.model import ValidationError
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import LoudnessPlan
 from workers.common.log import log

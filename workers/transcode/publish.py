@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from pydantic import ValidationError
-
 from narwhal_operator.contract.base import seconds_of
+from narwhal_operator.contract.model import ValidationError
 from narwhal_operator.contract.order import OrderHead, TranscodeOrder
 from narwhal_operator.contract.outcome import WorkError
 from narwhal_operator.contract.quality import Quality
@@ -101,7 +100,7 @@ async def finished(shelf: Shelf, extent: str, quality: Quality | None = None) ->
     if text is None:
         return None
     try:
-        found = Record.model_validate_json(text)
+        found = Record.from_json(text)
     except ValidationError:
         return None  # of another version of Narwhal: made anew
     if extent == "Full" and found.result.verification.extent != "Full":

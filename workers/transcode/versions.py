@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from narwhal_operator.contract.base import Contract
+from narwhal_operator.contract.model import Contract, ValidationError
 from narwhal_operator.contract.transcode import Output, TranscodePlan, TranscodeResult
 from workers.common.store import IMMUTABLE, POINTER, ObjectInfo, ObjectStore, content_type_of
 from workers.transcode.layout import VERSION, Layout
@@ -144,7 +142,7 @@ class Rack:
             return None
         text = self.store.read(self.bucket, outcome)
         try:
-            found = Record.model_validate_json(text)
+            found = Record.from_json(text)
         except ValidationError:
             return None
         whole = (len(version.keys) - 1, version.size - len(text))

@@ -75,13 +75,15 @@ class Work:
 
     async def go_on(self, source: ObjectStore, info: ObjectInfo) -> Result:
         """A stage after Plan: one part, or the end."""
+        from msgspec.structs import replace
+
         from workers.transcode.parallel import script
         from workers.transcode.parallel.part import Part
         from workers.transcode.parallel.remote import reach
 
         shelf = self.shelf
         found, place = await script.read(shelf, self.order.head), self._place
-        found = found.model_copy(update={"plan": await self._marked(found.plan)})  # on this pod's scratch
+        found = replace(found, plan=await self._marked(found.plan))  # on this pod's scratch
         count = partial(self.context.metrics.add, READ)
         async with reach(source, self.order.input, info, place.scratch, found.seen, count) as given:
             if self.order.head.task == "Range":
@@ -110,7 +112,9 @@ class Work:
         from workers.transcode.parallel import script
 
         attempt, before = self.order.head.attempt, progress_of(title)
-        found = script.Script(attempt=attempt, plan=title.plan, seen=given.seen, parts=tuple(parts), before=before)
+        found = script.Script(
+            attempt=attempt, plan=title.plan, seen=given.seen, parts=tuple(parts), progress=before.wire()
+        )
         await script.write(self.shelf, found)
         self.context.report(transcode=before)
         return Result(f"Divided into {found.ranges} parts.", plan=title.plan.summary(), ranges=found.ranges)

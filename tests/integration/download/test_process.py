@@ -82,10 +82,11 @@ def test_no_secret_is_in_any_output(name: str, origin: Origin, s3: S3Server, tmp
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("", "Invalid JSON"),
+        ("", "truncated"),
         ("{}", "kind"),
-        ('{"kind": "TranscodingJob"}', "TranscodingJob"),
-        ('{"kind": "DownloadJob", "head": {"uid": "u-7", "attempt": 3}, "spec": {"token": "tok3n"}}', "spec.source"),
+        ('{"kind": "TranscodingJob"}', "head"),
+        ('{"kind": "DownloadJob", "spec": {"source": "tok3n"}, "head": {"uid": "u-7", "attempt": 3}}', "$.spec.source"),
+        ('{"kind": "DownloadJob", "head": {"uid": "u-7", "task": "tok3n - at x"}}', "$.head.task"),
     ],
 )
 def test_an_order_that_is_none_is_told_as_such(text: str, word: str, tmp_path: Path) -> None:

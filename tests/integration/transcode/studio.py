@@ -105,7 +105,7 @@ class Studio:
         first = WorkerReport(kind="TranscodingJob", uid=order.head.uid, attempt=order.head.attempt, phase="Starting")
         context = Context(scratch, first, index)
         if store is not None:
-            context._stores[order.output_store.model_dump_json()] = store
+            context._stores[order.output_store] = store
         try:
             result = asyncio.run(run(order, context))
         except WorkError as error:

@@ -9,7 +9,8 @@ import yaml
 from pydantic import Field
 
 from narwhal_operator import crdgen
-from narwhal_operator.contract.base import Contract, Rule
+from narwhal_operator.contract.model import Contract
+from narwhal_operator.contract.rules import Rule
 from tests.contract.manifests import CRDS, nodes, schema
 
 # What apiextensions.k8s.io/v1 allows in a structural schema.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_jsonable_python
+import msgspec
 
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.transcode import TranscodeOptions
@@ -55,7 +55,7 @@ def identities(title: Title, found: Film) -> dict[str, str]:
 
 
 def _identity(plan: Plan, one: Rendition, found: Film) -> str:
-    about: dict[str, Any] = to_jsonable_python(_bare(plan, one), fallback=str)  # of a Fraction
+    about: dict[str, Any] = msgspec.to_builtins(_bare(plan, one), enc_hook=str)  # of a Fraction
     about.pop("info")  # said by the input's identity; it has the input's name, too
     given = found if one.rung else {**found, "watermark": None}
     return digest_of({"path": one.path, "plan": about, "film": dict(given)}, 32)

@@ -1,8 +1,9 @@
 """The plan that the pods of one attempt share: an object of the version, read by who does not probe the input again."""
 
-from typing import Final
+from fractions import Fraction
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
 
 from narwhal_operator.contract.order import OrderHead
 from narwhal_operator.contract.outcome import MOST_RANGES, Reason, WorkError
@@ -17,17 +18,30 @@ from workers.transcode.sniff import Sniff
 PLAN: Final = "plan.json"
 
 
-class Script(BaseModel):
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """plan.json: what is made, how it is divided, how far it was then."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most runs have none
 
     attempt: int
     plan: Plan
     seen: Sniff
-    parts: tuple[tuple[Range, ...], ...] = Field(min_length=1, max_length=MOST_RANGES)
+    parts: Annotated[tuple[tuple[Range, ...], ...], msgspec.Meta(min_length=1, max_length=MOST_RANGES)]
     """Of the video; of the indexes of the Job 0 is the sound and all that goes with it, the next are these."""
-    before: TranscodeProgress
+    progress: dict[str, Any]
+    """The JSON of `before`."""
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """What `to_json` made. Raises msgspec.DecodeError."""
+        return msgspec.json.decode(text, type=cls, dec_hook=_value)
+
+    def to_json(self) -> bytes:
+        """All of it, fractions as texts."""
+        return msgspec.json.encode(self, enc_hook=_text)
+
+    @property
+    def before(self) -> TranscodeProgress:
+        """How far the whole was when it was divided."""
+        return TranscodeProgress.from_wire(self.progress)
 
     @property
     def ranges(self) -> int:
@@ -43,7 +57,7 @@ class Script(BaseModel):
 
 async def write(shelf: Shelf, script: Script) -> None:
     """Stores it: from here on the next stages may begin."""
-    await shelf.put(f"{shelf.layout.root}/{PLAN}", script.model_dump_json().encode())
+    await shelf.put(f"{shelf.layout.root}/{PLAN}", script.to_json())
 
 
 async def read(shelf: Shelf, head: OrderHead) -> Script:
@@ -53,14 +67,26 @@ async def read(shelf: Shelf, head: OrderHead) -> Script:
         message = f"{shelf.layout.root}/{PLAN} is gone: the input or this program is not the one it was made with."
         raise WorkError(Reason.PLAN_LOST, message)
     try:
-        script = Script.model_validate_json(text)
-    except ValidationError as error:
-        message = f"{shelf.layout.root}/{PLAN} is of another version of Narwhal ({error.error_count()} fields differ)."
+        script = Script.from_json(text)
+    except msgspec.DecodeError as error:
+        message = f"{shelf.layout.root}/{PLAN} is of another version of Narwhal: {error}."
         raise WorkError(Reason.PLAN_LOST, message) from None
     if script.attempt != head.attempt:
         message = f"{shelf.layout.root}/{PLAN} is of attempt {script.attempt}, this is attempt {head.attempt}."
         raise WorkError(Reason.PLAN_LOST, message)
     return script
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Fraction):
+        return str(value)
+    raise NotImplementedError
+
+
+def _value(kind: type, value: Any) -> Any:
+    if kind is Fraction:
+        return Fraction(value)
+    raise NotImplementedError
 
 
 async def remove(shelf: Shelf) -> None:
