@@ -1,11 +1,12 @@
 """A package on a server, read by URL, with bounds in size and time. The command's own: the image of who transcodes has no HTTP client."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from msgspec.structs import replace
 
 from workers.verify.facts import Object
 from workers.verify.readers import PARALLEL

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from narwhal_operator.contract.download import Artifact, DownloadProgress
 from narwhal_operator.contract.order import DirectoryStore, S3Store
 from narwhal_operator.contract.report import RangeReport, WorkerReport
@@ -18,8 +20,7 @@ from workers.common.store import ObjectStore, open_store
 Kind = Literal["DownloadJob", "TranscodingJob"]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a run that succeeded leaves: the worker's own part of the outcome."""
 
     message: str = ""

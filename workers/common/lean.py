@@ -4,7 +4,13 @@
 never made (lifecycle, notifications, replication, SELECT, encryption at rest). Their names are there, and refuse to be used.
 """
 
+import dataclasses
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any, Final, Self
 
@@ -17,6 +23,11 @@ UNUSED: Final = (
     "minio.select",
     "minio.sseconfig",
 )
+HTTP2: Final = "urllib3.http2"
+"""Would load importlib.metadata to see whether h2 is installed. Of its parts the client uses `probe`, for TLS."""
+_PENDING: Final = "_made_later"
+_made: Final = dataclasses.dataclass
+_lock: Final = RLock()
 
 
 class Absent:
@@ -40,3 +51,38 @@ def leave_out_unused() -> None:
         return
     for name in UNUSED:
         sys.modules[name] = _Empty(name, "Left out: see workers.common.lean.")
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """To import the client in: of its 70 dataclasses each becomes one when the first is made, and a run makes five kinds."""
+    if HTTP2 not in sys.modules and (found := find_spec("urllib3")) and found.origin:
+        sys.modules[HTTP2] = package = ModuleType(HTTP2)
+        package.__path__ = [str(Path(found.origin).with_name("http2"))]
+    dataclasses.dataclass = _later  # until the client is imported
+    try:
+        yield
+    finally:
+        dataclasses.dataclass = _made
+
+
+def _later(given: type | None = None, /, **options: Any) -> Any:
+    """`dataclasses.dataclass`: of classes of the client at their first instance, of others at once."""
+
+    def declare(kind: type) -> Any:
+        if not kind.__module__.startswith("minio."):
+            return _made(**options)(kind)
+        setattr(kind, _PENDING, options)
+        kind.__new__ = _new  # type: ignore[method-assign, assignment]  # by `__init__` the class would be taken for one that has its own
+        return kind
+
+    return declare if given is None else declare(given)
+
+
+def _new(kind: type, *_: Any, **__: Any) -> Any:
+    with _lock:  # threads of the worker ask the store at once
+        for one in reversed(kind.__mro__):
+            if (options := vars(one).get(_PENDING)) is not None:
+                _made(**options)(one)
+                delattr(one, _PENDING)
+    return object.__new__(kind)

@@ -1,13 +1,13 @@
 """Counters of a worker, as Prometheus text. The client library is imported with the first scrape, not before."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+
+class Counter(msgspec.Struct, frozen=True):
     """A counter that is declared, so that its label names and values are known to be bounded."""
 
     name: str

@@ -5,10 +5,10 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import ParseError
 
+import msgspec
 import urllib3.exceptions as http
 from minio.error import InvalidResponseError, S3Error, ServerError
 
@@ -36,8 +36,7 @@ _TOO_LARGE: Final = frozenset({"EntityTooLarge", "KeyTooLongError", "InvalidObje
 _NO_KEY: Final = frozenset({"NoSuchKey", "NoSuchVersion", "ResourceNotFound"})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a request goes, in words for a message: the endpoint without credentials and the Secret's name."""
 
     endpoint: str

@@ -5,10 +5,11 @@ Every method is synchronous and thread-safe (workers call it through `asyncio.to
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 from narwhal_operator.contract.order import DirectoryStore as DirectoryOrder
 from narwhal_operator.contract.order import S3Store as S3Order
@@ -42,20 +43,18 @@ def content_type_of(key: str) -> str:
     return CONTENT_TYPES.get(Path(key).suffix.lower(), "application/octet-stream")
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(msgspec.Struct, frozen=True):
     """What a store knows of an object. Metadata names are lower case; `etag` is opaque and without quotes."""
 
     key: str
     size: int
     etag: str
     content_type: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
     last_modified: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PartInfo:
+class PartInfo(msgspec.Struct, frozen=True):
     """A stored part of a multipart upload; numbers start at 1."""
 
     number: int
@@ -63,8 +62,7 @@ class PartInfo:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class UploadInfo:
+class UploadInfo(msgspec.Struct, frozen=True):
     """A multipart upload that is neither completed nor aborted."""
 
     key: str
@@ -168,6 +166,9 @@ def open_store(order: S3Order | DirectoryOrder) -> ObjectStore:
         from workers.common.directory import DirectoryStore
 
         return DirectoryStore(Path(order.root))
-    from workers.common.s3 import open_s3
+    from workers.common.lean import importing
+
+    with importing():
+        from workers.common.s3 import open_s3
 
     return open_s3(order)

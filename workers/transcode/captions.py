@@ -1,8 +1,9 @@
 """Which subtitles become renditions, what is said about the rest, and how playlists name them. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.tracks import Subtitles as Wish
@@ -17,8 +18,7 @@ IMAGES: Final = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", 
 GROUP: Final = "subtitles"
 
 
-@dataclass(frozen=True, slots=True)
-class TextTrack:
+class TextTrack(msgspec.Struct, frozen=True):
     """One rendition of the subtitles. `label` is what a player's menu shows."""
 
     name: str

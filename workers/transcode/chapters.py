@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 from workers.transcode.webvtt import Cue, whole
 
@@ -12,8 +13,7 @@ MOST: Final = 1000
 FILES: Final = ("chapters.vtt", "chapters.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+class Chapter(msgspec.Struct, frozen=True):
     """A part of the film, in seconds."""
 
     start: Fraction

@@ -4,8 +4,9 @@ Names are FFmpeg's for the code points of ITU-T H.273. A rung always says its co
 its size, so that two rungs of one ladder would differ.
 """
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 DynamicRange = Literal["SDR", "PQ", "HLG"]
 
@@ -19,8 +20,7 @@ HD_LINES: Final = 720
 RGB: Final = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8")
 
 
-@dataclass(frozen=True, slots=True)
-class Colour:
+class Colour(msgspec.Struct, frozen=True):
     """Primaries, transfer characteristics and matrix."""
 
     primaries: str
@@ -32,8 +32,7 @@ BT709: Final = Colour("bt709", "bt709", "bt709")
 BT601: Final = Colour("smpte170m", "smpte170m", "smpte170m")
 
 
-@dataclass(frozen=True, slots=True)
-class Mastering:
+class Mastering(msgspec.Struct, frozen=True):
     """The light of the mastering display and of the content (SMPTE ST 2086, CTA-861.3), where the input says it."""
 
     points: tuple[tuple[float, float], ...] = ()

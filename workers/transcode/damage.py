@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+import msgspec
+
 UNNOTICED: Final = Fraction(1, 5)
 """Seconds that may be missing where no decoder has complained: what recorders and clocks leave out."""
 TAIL: Final = Fraction(1, 10)
@@ -12,16 +14,14 @@ TAIL: Final = Fraction(1, 10)
 FILLED: Final = {"video": "the frame before stands still", "audio": "silence takes its place"}
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """When the packets of a stream begin and end, in seconds on the input's clock."""
 
     start: Fraction
     end: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(msgspec.Struct, frozen=True):
     """What is lost of a stream, in seconds; when the first of it begins and the last of it ends, from the film's start."""
 
     stream: int

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from workers.common.files import scratch_errors
 from workers.transcode import command, runner
@@ -29,8 +31,7 @@ MARGIN: Final = Fraction(1, 20)
 WORDS: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """A stream of a file on scratch that is to be decoded, and what it must be."""
 
     path: Path

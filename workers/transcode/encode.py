@@ -5,10 +5,13 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeProgress
@@ -30,8 +33,7 @@ from workers.verify.boxes import DamagedSegmentError, with_edit, without_pre_ski
 POLL_SECONDS: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where FFmpeg works: a directory that is its own, threads, and bytes of segments that may wait there for the store."""
 
     scratch: Path

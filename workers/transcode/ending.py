@@ -1,6 +1,6 @@
 """The end of a run: playlists, the gate, the pointers, what was published. Loaded while FFmpeg encodes."""
 
-from dataclasses import dataclass
+import msgspec
 
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.order import TranscodeOrder
@@ -17,8 +17,7 @@ from workers.transcode.shelf import Shelf
 from workers.transcode.verify import Gate
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """The end of a title all of whose segments are stored."""
 
     order: TranscodeOrder

@@ -1,10 +1,12 @@
 """What a title would take: a segment from its middle is encoded in every rung, and the rest is taken to be like it."""
 
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import RungPlan, TranscodePlan
 from workers.transcode import command, runner
@@ -19,8 +21,7 @@ SOUND: Final = 4096
 """Packets that are encoded of a title of sound alone: about a minute and a half."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True):
     """The figures of a sample."""
 
     frames: int

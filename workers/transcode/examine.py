@@ -1,8 +1,9 @@
 """What an input is, and whether it is taken: the facts that rungs and notes are decided from. Pure."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeOptions
@@ -18,8 +19,7 @@ ASPECTS: Final = (Fraction(1, 4), Fraction(4))
 """Sample aspect ratios outside of this are taken for a mistake of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     """What a note is decided from."""
 
     info: MediaInfo

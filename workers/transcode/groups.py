@@ -1,22 +1,21 @@
 """The audio as HLS groups it, and the variants that follow: RFC 8216 section 4.3.4. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from workers.transcode.layout import MEDIA
 from workers.transcode.rendition import Rendition, Title, average_bandwidth, peak_bandwidth
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """Renditions a player chooses one of: the same tracks in each group, in other encodings."""
 
     name: str
     members: tuple[Rendition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(msgspec.Struct, frozen=True):
     """A rung together with a group of audio; of a title of sound alone a rung of that."""
 
     video: Rendition

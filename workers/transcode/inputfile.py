@@ -1,17 +1,17 @@
 """An input as it lies on scratch: open, and what its bytes say before any demuxer sees it."""
 
 import os
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+
+import msgspec
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode.sniff import Sniff, sniff
 from workers.transcode.source import Source
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(msgspec.Struct, frozen=True):
     """An open input. Programs read it by its descriptor: no name of a user's is ever an argument of theirs."""
 
     file: BufferedReader

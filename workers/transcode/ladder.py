@@ -3,8 +3,9 @@
 Pure.
 """
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.base import seconds_of
 from narwhal_operator.contract.transcode import TranscodeOptions

@@ -14,8 +14,9 @@ PREFIX/v/VERSION/outcome.json         what was published; written last
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 VERSION: Final = re.compile(r"\bv/([0-9a-f]{16})/")
 """A version's name, in a pointer or a key."""
@@ -29,8 +30,7 @@ RENDITIONS: Final = "renditions.json"
 ANEW: Final = "anew.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """The keys of one version of one output."""
 
     prefix: str

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from narwhal_operator.contract.tracks import Metadata
 from workers.transcode.chapters import MOST, Chapter
@@ -22,8 +24,7 @@ INTERLACED: Final = frozenset({"tt", "bb", "tb", "bt"})
 Role = Literal["main", "commentary", "description"]
 
 
-@dataclass(frozen=True, slots=True)
-class Video:
+class Video(msgspec.Struct, frozen=True):
     """The video stream. Width and height are coded: before rotation and sample aspect ratio."""
 
     index: int
@@ -58,8 +59,7 @@ class Video:
         return (height, width) if self.rotation % 180 == 90 else (width, height)
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(msgspec.Struct, frozen=True):
     """An audio stream."""
 
     index: int
@@ -73,8 +73,7 @@ class Audio:
     """By its dispositions: a commentary, or a description of the picture for who does not see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subtitle:
+class Subtitle(msgspec.Struct, frozen=True):
     """A subtitle stream."""
 
     index: int
@@ -87,16 +86,14 @@ class Subtitle:
     hearing_impaired: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """What a film is called; an empty text is unknown."""
 
     title: str = ""
     artist: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MediaInfo:
+class MediaInfo(msgspec.Struct, frozen=True):
     """An input: its container, streams, and the walk over the video packets."""
 
     container: str
@@ -105,17 +102,17 @@ class MediaInfo:
     audio: tuple[Audio, ...] = ()
     subtitles: tuple[Subtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
-    about: About = field(default_factory=About)
+    about: About = msgspec.field(default_factory=About)
     duration: Fraction | None = None
     """Seconds the container declares."""
-    time_bases: Mapping[int, Fraction] = field(default_factory=dict)
+    time_bases: Mapping[int, Fraction] = msgspec.field(default_factory=dict)
     """Of each stream."""
     cover: int | None = None
     """The stream of its cover picture."""
     films: int = 1
     """Video streams that are no cover pictures."""
     scan: Scan | None = None
-    spans: Mapping[int, Span] = field(default_factory=dict)
+    spans: Mapping[int, Span] = msgspec.field(default_factory=dict)
     """When the packets of each stream begin and end."""
     cut: str | None = None
     """How the file is known to be cut, where that is tolerated."""

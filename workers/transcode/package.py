@@ -1,9 +1,10 @@
 """Playlists, written from measured segments: RFC 8216 and the HLS Authoring Specification for Apple Devices. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 from workers.transcode import captions, tiles
 from workers.transcode.crypt import Seal
@@ -22,8 +23,7 @@ RANGES: Final = 4
 """That of their I-frame playlists, for byte ranges, and of their master, which has EXT-X-MEDIA (RFC 8216 section 7)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pointers:
+class Pointers(msgspec.Struct, frozen=True):
     """What is published: the texts of the master playlist and, where it is asked for, of the DASH manifest."""
 
     master: str

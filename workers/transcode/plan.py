@@ -1,9 +1,10 @@
 """The internal plan of one transcode: what is encoded, exactly. Values only; the contract's TranscodePlan is its summary."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, Literal
+
+import msgspec
 
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.ladder import Codec
@@ -30,8 +31,7 @@ TRACKS: Final = 6
 """Renditions of audio, and of subtitles, that the status lists; it says how many there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
+class Rung(msgspec.Struct, frozen=True):
     """One rendition of the video. Even sizes, square pixels; bit rates in bits per second."""
 
     name: str
@@ -45,8 +45,7 @@ class Rung:
     dynamic_range: DynamicRange = "SDR"
 
 
-@dataclass(frozen=True, slots=True)
-class AudioTrack:
+class AudioTrack(msgspec.Struct, frozen=True):
     """One rendition of the audio at 48 kHz. `label` is what a player's menu shows."""
 
     name: str
@@ -91,8 +90,7 @@ class AudioTrack:
         return int((self.packets - 1) // per) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A watermark: a PNG on scratch, at the size it is laid on the upright frames, and its place; margins in pixels."""
 
     path: str
@@ -101,8 +99,7 @@ class Mark:
     down: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """All that is to be done, and why."""
 
     info: MediaInfo
@@ -127,7 +124,7 @@ class Plan:
     notes: tuple[str, ...]
     subtitles: tuple[TextTrack, ...] = ()
     chapters: tuple[Chapter, ...] = ()
-    about: About = field(default_factory=About)
+    about: About = msgspec.field(default_factory=About)
     loudness: float | None = None
     """LUFS the audio is brought to; None leaves it as it is."""
     watermark: Mark | None = None

@@ -5,8 +5,9 @@ Apple Devices (table of video average bit rates); hevc: the same table's column 
 is what a hard scene may take; most of a film stays below it by the constant rate factor (docs/ladders.md).
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from narwhal_operator.contract.ladder import Codec
 
@@ -25,8 +26,7 @@ HALVED_RATE: Final = 50
 """Frames per second from which on low rungs have every other frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """A rung that is wished for: lines of the short side, cap in bits per second."""
 
     name: str

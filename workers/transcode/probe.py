@@ -5,10 +5,11 @@ Every refusal is decided here, before anything is encoded.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import ffprobe, limits, runner

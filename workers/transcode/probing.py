@@ -6,8 +6,10 @@ So this module itself, with what it imports, is next to nothing of the worker.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from workers.transcode import ffprobe, limits, runner
 from workers.transcode.inputfile import InputFile

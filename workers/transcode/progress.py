@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from narwhal_operator.contract.transcode import RungProgress, TranscodeProgress
 
 LINE_LIMIT: Final = 4096
@@ -13,8 +15,7 @@ SETTLED_SECONDS: Final = 1.0
 """A speed is told once this much has been seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """One report of FFmpeg."""
 
     frame: int

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.quality import Metric, Quality

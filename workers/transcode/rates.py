@@ -3,9 +3,10 @@
 Every time is an exact fraction of the frame rate, so that ranges of segments encoded apart join without a stitch.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 STANDARD: Final = (
     Fraction(24000, 1001),
@@ -27,8 +28,7 @@ TIMESCALE: Final = 10_000
 """Ticks per second are at least this many, as FFmpeg's own muxer has it: players that round to coarse ticks drift."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(msgspec.Struct, frozen=True):
     """The output's time: frame rate, frames, and frames of a segment."""
 
     rate: Fraction

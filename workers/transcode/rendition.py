@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from narwhal_operator.contract.transcode import LoudnessPlan
 from workers.transcode.extras import Extras
 from workers.transcode.layout import segment_name, transport_name
@@ -17,8 +19,7 @@ if TYPE_CHECKING:  # few titles are encrypted or transport streams
     from workers.transcode.transport import Ticks
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """A segment in the store."""
 
     index: int
@@ -80,14 +81,13 @@ class Rendition:
         return sum((self.seconds(segment) for segment in self.stored.values()), Fraction(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(msgspec.Struct, frozen=True):
     """What is made of an input: the plan and its renditions."""
 
     plan: Plan
     videos: tuple[Rendition, ...]
     audios: tuple[Rendition, ...]
-    extras: Extras = field(default_factory=Extras)
+    extras: Extras = msgspec.field(default_factory=Extras)
     seal: "Seal | None" = None
 
     @property

@@ -4,9 +4,10 @@ A rung is a number of lines of the short side, so that a portrait film gets the 
 upscaled; sizes are even and pixels square.
 """
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Final
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.base import bits_of
 from narwhal_operator.contract.ladder import Rendition

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import limits
 from workers.transcode.cgroup import oom_kills
@@ -24,8 +26,7 @@ TICK_SECONDS: Final = 0.25
 CHUNK: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How a program ended: exit code, or the signal that killed it, its last words, its last progress."""
 
     code: int
@@ -40,11 +41,10 @@ class Ended:
         return -self.code if self.code < 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """The limits of one program."""
 
-    stall_seconds: float | None = field(default_factory=lambda: limits.STALL_SECONDS)
+    stall_seconds: float | None = msgspec.field(default_factory=lambda: limits.STALL_SECONDS)
     """Killed when its progress says nothing new for so long; None for programs without progress."""
     wall_seconds: float | None = None
     address_space: int = limits.ADDRESS_SPACE

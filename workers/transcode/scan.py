@@ -5,9 +5,10 @@ A container's declared numbers are hearsay; the packets are what a decoder will 
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 REORDER: Final = 64
 """Packets come in decoding order; no codec shows a frame more than this many packets away from there."""
@@ -17,8 +18,7 @@ IRREGULAR: Final = Fraction(1, 50)
 """A stream whose frames are further apart or closer than a quarter off in more than this part is of variable rate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """The packets of one video stream. Times are in ticks of its time base."""
 
     packets: int

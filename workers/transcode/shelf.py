@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.files import scratch_errors
@@ -26,14 +27,13 @@ CHUNK: Final = 4 * 1024 * 1024
 """Bytes of a segment that are in memory at once while it is fetched."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(msgspec.Struct, frozen=True):
     """The place of one version in a store."""
 
     store: ObjectStore
     bucket: str
     layout: Layout
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.STORE_READS))
+    slots: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(limits.STORE_READS))
     seal: "Seal | None" = None
     """What encrypts segments on their way in and opens them on their way out."""
 

@@ -4,8 +4,9 @@ Only lengths are read: the chain of boxes of an MP4, the Segment of a Matroska f
 was cut is told from one that is damaged by a fact and not by FFmpeg's words.
 """
 
-from dataclasses import dataclass
 from typing import BinaryIO, Final
+
+import msgspec
 
 BOXES: Final = 100_000
 """Boxes at the top level that are walked; a fragmented file has two a fragment."""
@@ -17,8 +18,7 @@ SEGMENT: Final = b"\x18\x53\x80\x67"
 TS_PACKET: Final = 188
 
 
-@dataclass(frozen=True, slots=True)
-class Sniff:
+class Sniff(msgspec.Struct, frozen=True):
     """What a file claims to be (None: no media container that is known) and how it is known to be cut, if it is."""
 
     container: str | None

@@ -1,8 +1,9 @@
 """Where ffprobe and FFmpeg read an input, and which doors are open to them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.transcode import limits
 
@@ -10,8 +11,7 @@ LOOPBACK: Final = "http://127.0.0.1:"
 """What an input that is read by range begins with (parallel/remote.py); no other host is ever named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Where FFmpeg reads: a path it takes literally, such as /dev/fd/7, or a URL of this process on the loopback."""
 
     path: str

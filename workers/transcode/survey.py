@@ -1,9 +1,10 @@
 """A look over a damaged input before a tolerant encode: each stream is decoded once, and what is lost of it is told."""
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.transcode import command, runner

@@ -4,9 +4,11 @@ WebVTT with #xywh (what web players take), the HLS image media playlist (Roku an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from narwhal_operator.contract.base import seconds_of
 from narwhal_operator.contract.tracks import Thumbnails as Wish
@@ -23,8 +25,7 @@ CODECS: Final = ("h264", "hevc", "av1")
 """By the work of decoding them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tiles:
+class Tiles(msgspec.Struct, frozen=True):
     """The grid of all thumbnails. `sizes` are the bytes of each sheet once it is made."""
 
     width: int

@@ -1,8 +1,9 @@
 """Which audio becomes which renditions, and what is said about the rest. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.base import bits_of
 from narwhal_operator.contract.tracks import Audio as Wish

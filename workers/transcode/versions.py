@@ -6,9 +6,10 @@ time is when that version was last published, and a version was superseded when 
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import msgspec
 
 from narwhal_operator.contract.model import Contract, ValidationError
 from narwhal_operator.contract.transcode import Output, TranscodePlan, TranscodeResult
@@ -28,8 +29,7 @@ class Record(Contract):
     manifest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """A version as the store lists it."""
 
     name: str
@@ -93,8 +93,7 @@ def owner_of(text: bytes) -> str | None:
     return uid if isinstance(uid, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Rack:
+class Rack(msgspec.Struct, frozen=True):
     """The versions of one output in a store. Synchronous: for a thread of its own."""
 
     store: ObjectStore

@@ -1,10 +1,11 @@
 """Makes the watermark ready: the user's picture is read once, strictly, and becomes a PNG of our own at the size it is laid on."""
 
 import asyncio
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.watermark import Watermark

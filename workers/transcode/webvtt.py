@@ -5,10 +5,11 @@ W3C WebVTT; RFC 8216 section 3.5. FFmpeg leaves bold, italic and underlined text
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
+
+import msgspec
 
 _TIMING: Final = re.compile(r"^(-?[\d:]+[.]\d{3}) --> (-?[\d:]+[.]\d{3})[^\n]*$", re.MULTILINE)
 _TEXT: Final = re.compile(r"</?[biu]>|&(?:amp|lt|gt|nbsp|lrm|rlm);|[&<>]")
@@ -18,8 +19,7 @@ MAPPED: Final = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{origin},LOCAL:00:00:00.000\n"
 """Cue times count from the film's start, which has this time stamp in the segments (RFC 8216 section 3.5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(msgspec.Struct, frozen=True):
     """A text and when it is shown, in milliseconds."""
 
     start: int

@@ -4,9 +4,11 @@ import asyncio
 import importlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from narwhal_operator.contract.base import clip
 from narwhal_operator.contract.order import TranscodeOrder
@@ -36,8 +38,7 @@ LOADING_SECONDS: Final = 1.0
 """After the encode's beginning, when FFmpeg runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """The making of one version."""
 
     order: TranscodeOrder

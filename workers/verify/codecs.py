@@ -6,14 +6,14 @@ the Opus binding, ETSI TS 102 366 annex F (ac-3, ec-3).
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.verify.boxes import DamagedSegmentError, find
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(msgspec.Struct, frozen=True):
     """What a configuration box says. Channels are 0 where it does not say them."""
 
     codec: str

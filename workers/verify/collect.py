@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, TypeVar
+
+from msgspec.structs import replace
 
 from workers.verify import images, mpd, packed, playlist, ts, webvtt
 from workers.verify.boxes import DamagedSegmentError

@@ -1,9 +1,11 @@
 """The facts of a package, collected once: what its texts say and what its bytes are. Frozen values; rules look at nothing else."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from workers.verify import webvtt
 from workers.verify.encrypted import Lock
@@ -19,8 +21,7 @@ LONGEST_PACKET: Final = Fraction(2048, 44_100)
 """Seconds: HE-AAC's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(msgspec.Struct, frozen=True):
     """An object as it answered."""
 
     size: int | None = None
@@ -36,8 +37,7 @@ class Object:
     """HTTP status of the answer; None where none came, or none is sent (a directory)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A segment as it is listed, and as it is."""
 
     uri: str
@@ -78,8 +78,7 @@ class Segment:
         return found[0] if found else (self.fragments[0] if len(self.fragments) == len(self.tracks) == 1 else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """A media playlist or a Representation with its segments."""
 
     name: str
@@ -145,16 +144,15 @@ class Stream:
         return Fraction(first.start + first.offset - track.edit, track.timescale)
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(msgspec.Struct, frozen=True):
     """All that the rules look at."""
 
     entries: tuple[str, ...]
     playlists: tuple[Playlist, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     streams: tuple[Stream, ...] = ()
-    objects: Mapping[str, Object] = field(default_factory=dict)
-    targets: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, Object] = msgspec.field(default_factory=dict)
+    targets: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Playlist by who names it: `master line` to the playlist's URI."""
     problems: tuple[tuple[str, str, int | None, str], ...] = ()
     """Found while collecting: rule, URI, line, words."""
@@ -209,8 +207,7 @@ class Package:
         return replace(self, samples=samples, source=source)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What was read of an object before: good while its size and ETag are the same."""
 
     size: int

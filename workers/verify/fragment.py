@@ -5,8 +5,10 @@ The reader asks for bytes and is given them, so that one and the same reads a fi
 
 import struct
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from workers.verify.boxes import DamagedSegmentError, boxes, find
 from workers.verify.init import Track
@@ -18,8 +20,7 @@ MOST_BOXES: Final = 10_000
 """Boxes at the top of a segment: chunks of low latency have two or three each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(msgspec.Struct, frozen=True):
     """What a segment has of one track. Times are in ticks of the track."""
 
     start: int
@@ -128,8 +129,7 @@ def _joined(earlier: Fragment, one: Fragment) -> Fragment:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(msgspec.Struct, frozen=True):
     """tfhd (ISO/IEC 14496-12 section 8.8.7)."""
 
     track: int
@@ -170,8 +170,7 @@ def _traf(data: bytes, span: tuple[int, int], header: _Header, track: Track) -> 
     return Fragment(start, samples, duration, first.offset, 0, sync, sealed=sealed), first.at, size
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True):
     samples: int
     duration: int
     at: int | None

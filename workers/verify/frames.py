@@ -1,8 +1,9 @@
 """Frames of sound by their headers: AAC in ADTS, MP3, AC-3, Enhanced AC-3. Pure."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.codecs import AC3_MODES
@@ -22,8 +23,7 @@ BLOCKS: Final = (1, 2, 3, 6)
 """Of 256 samples in a frame of Enhanced AC-3, by numblkscod (ETSI TS 102 366 section E.1.3.1.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """Bytes, samples of each channel, samples a second (0: the header says none), channels, codec (RFC 6381)."""
 
     size: int

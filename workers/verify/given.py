@@ -4,12 +4,12 @@ Apart from the package's own facts, for a worker needs these while FFmpeg encode
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+
+class Sample(msgspec.Struct, frozen=True):
     """A segment that was decoded."""
 
     stream: str
@@ -29,8 +29,7 @@ class Sample:
     duration: Fraction = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """What a rendition was to be."""
 
     samples: int
@@ -42,16 +41,15 @@ class Planned:
     channels: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """What is known of the source and of what was to be made of it, where it is known."""
 
     duration: Fraction
     frame: Fraction = Fraction(1, 25)
     """Seconds of a frame."""
-    planned: Mapping[str, Planned] = field(default_factory=dict)
+    planned: Mapping[str, Planned] = msgspec.field(default_factory=dict)
     """By media playlist."""
-    dark: Mapping[str, bool] = field(default_factory=dict)
+    dark: Mapping[str, bool] = msgspec.field(default_factory=dict)
     """By segment: whether the source is black there."""
-    silent: Mapping[str, bool] = field(default_factory=dict)
+    silent: Mapping[str, bool] = msgspec.field(default_factory=dict)
     """By segment: whether the source is silent there."""

@@ -2,8 +2,10 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from workers.verify.boxes import DamagedSegmentError, boxes, find, lookup
 from workers.verify.codecs import Config, configuration
@@ -17,8 +19,7 @@ VIDEO_ENTRIES: Final = frozenset({"avc1", "avc3", "hvc1", "hev1", "av01", "vp09"
 AUDIO_ENTRIES: Final = frozenset({"mp4a", "Opus", "ac-3", "ec-3", "fLaC", "alac", "enca"})
 
 
-@dataclass(frozen=True, slots=True)
-class Protection:
+class Protection(msgspec.Struct, frozen=True):
     """What the boxes schm and tenc say (ISO/IEC 14496-12 section 8.12.6, ISO/IEC 23001-7 section 8.2)."""
 
     scheme: str
@@ -28,8 +29,7 @@ class Protection:
     """Bytes of the IV of each sample; 0: one IV for all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(msgspec.Struct, frozen=True):
     """A track of an init segment. Width and height are 0 and channels and sample rate too where they do not apply."""
 
     timescale: int

@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import Final
 from xml.parsers import expat
 
+import msgspec
+
 MOST_ELEMENTS: Final = 200_000
 MOST_SEGMENTS: Final = 100_000
 _SPAN: Final = re.compile(r"P(?:([0-9.]{1,12})D)?(?:T(?:([0-9.]{1,12})H)?(?:([0-9.]{1,12})M)?(?:([0-9.]{1,16})S)?)?")
@@ -39,8 +41,7 @@ class Node:
         return next((child for child in self.children if child.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """A segment as the manifest has it. Times are in ticks of its timescale."""
 
     line: int
@@ -51,8 +52,7 @@ class Piece:
     """First and last byte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
+class Representation(msgspec.Struct, frozen=True):
     """A Representation with what it inherits."""
 
     line: int
@@ -85,8 +85,7 @@ class Representation:
         return Fraction(sum(known), self.timescale) if len(known) == len(durations) and known else None
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """A manifest."""
 
     uri: str

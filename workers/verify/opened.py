@@ -3,7 +3,9 @@
 AES-CBC opens any block with the encrypted one before it: nothing is read that is not asked for (RFC 8216 sections 4.3.2.4, 5.2).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.encrypted import BLOCK, Lock

@@ -1,7 +1,8 @@
 """A segment of packed audio: frames of AAC, MP3, AC-3 or Enhanced AC-3 behind an ID3 tag (RFC 8216 section 3.4). Pure."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.fragment import Fragment
@@ -13,8 +14,7 @@ OWNER: Final = b"com.apple.streaming.transportStreamTimestamp\0"
 """Of the PRIV frame that says when the segment starts: 8 bytes, of which 33 bits count, in 1/90000 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True):
     """What a segment has; `timed`: whether its tag says when it starts. One that does not starts at 0 here."""
 
     track: Track

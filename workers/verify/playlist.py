@@ -5,9 +5,10 @@ Nothing is raised: what breaks the grammar is a problem of the playlist, under t
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 _ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]+)(,|$)')
 """RFC 8216 section 4.2."""
@@ -83,8 +84,7 @@ MEDIA_TAGS: Final = frozenset(
 Attributes = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """A place where the grammar is broken."""
 
     rule: str
@@ -92,26 +92,23 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(msgspec.Struct, frozen=True):
     """A tag: its name without the #, what stands after the colon, its attributes where it has a list of them."""
 
     line: int
     name: str
     value: str
-    attributes: Attributes = field(default_factory=dict)
+    attributes: Attributes = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Bytes of an object."""
 
     start: int
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A URI and, where not all of the object is meant, its bytes."""
 
     line: int
@@ -119,8 +116,7 @@ class Reference:
     range: Range | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A media segment as the playlist has it."""
 
     line: int
@@ -138,8 +134,7 @@ class Entry:
     """EXT-X-TILES: the layout of a sheet of thumbnails."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(msgspec.Struct, frozen=True):
     """A variant stream: where its playlist is, and what is said of it. The line is that of its tag."""
 
     line: int
@@ -147,8 +142,7 @@ class Variant:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
-class Playlist:
+class Playlist(msgspec.Struct, frozen=True):
     """A playlist, master or media."""
 
     uri: str

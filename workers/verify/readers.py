@@ -3,10 +3,12 @@
 import asyncio
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.store import ObjectInfo, ObjectStore

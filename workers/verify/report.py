@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+import msgspec
 
 from workers.verify.facts import Package, average
 from workers.verify.rule import Finding, Rule, Severity
@@ -14,16 +15,14 @@ FINDINGS: Final = 50
 """Findings of one rule that are written down; more of the same tell nothing new."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """One rule and what it found, at most FINDINGS."""
 
     rule: Rule
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What all rules found of a package."""
 
     package: Package

@@ -1,9 +1,10 @@
 """What a rule is, and what it finds. Pure."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from workers.verify.facts import Package
 
@@ -22,8 +23,7 @@ class Severity(StrEnum):
     """Good practice that a package may have a reason not to follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A place where a rule is broken."""
 
     where: str
@@ -34,8 +34,7 @@ class Finding:
 Check = Callable[[Package], Iterator[Finding]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A rule: its name, where it comes from, what a finding means, what it says, and how it is checked."""
 
     name: str

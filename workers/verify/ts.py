@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from workers.verify.boxes import DamagedSegmentError
 from workers.verify.fragment import Fragment
 from workers.verify.frames import adts, reader
@@ -21,8 +23,7 @@ GAPS: Final = 10
 """Gaps of counters that are told of one segment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transport:
+class Transport(msgspec.Struct, frozen=True):
     """What a segment has: tracks by PID, a fragment of each, and where packets are lost."""
 
     tracks: tuple[Track, ...]

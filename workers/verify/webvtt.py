@@ -1,9 +1,10 @@
 """Reads a WebVTT segment: its cues and its place in time (W3C WebVTT section 4, RFC 8216 section 3.5). Pure."""
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 _TIME: Final = r"(?:([0-9]{2,4}):)?([0-5][0-9]):([0-5][0-9])\.([0-9]{3})"
 CLOCK: Final = 90_000
@@ -14,8 +15,7 @@ _MAP: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(msgspec.Struct, frozen=True):
     """A cue: line, start and end in seconds."""
 
     line: int
@@ -23,8 +23,7 @@ class Cue:
     end: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A WebVTT text."""
 
     cues: tuple[Cue, ...]

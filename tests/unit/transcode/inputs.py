@@ -1,8 +1,9 @@
 """Probed inputs for the tables of the planner's tests."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
+
+from msgspec.structs import replace
 
 from workers.transcode.damage import Span
 from workers.transcode.media import Audio, MediaInfo, Subtitle, Video

@@ -1,6 +1,8 @@
 """A package of two rungs and a track, as the worker writes it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.fmp4 import aac_init, avc_init, segment

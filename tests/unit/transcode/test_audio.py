@@ -1,11 +1,11 @@
 """Tracks of an input to renditions, groups, argument lists: names, order, what each player is offered."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.fmp4 import aac_init, opus_init, segment

@@ -1,10 +1,10 @@
 """The argument lists, whole: a flag that changes is seen, with the reason beside it in command.py."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.inputs import probed

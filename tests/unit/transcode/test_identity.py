@@ -1,9 +1,9 @@
 """What makes a rendition another one: all that shows in its picture or its sound, and nothing else."""
 
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.inputs import probed

@@ -1,10 +1,10 @@
 """The planner over named inputs: sizes, rates, what is dropped, and every word the user reads."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.outcome import Reason, WorkError
 from narwhal_operator.contract.transcode import TranscodeOptions

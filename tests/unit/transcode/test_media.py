@@ -1,10 +1,10 @@
 """How ffprobe's JSON becomes values, and which audio is chosen."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from tests.unit.transcode.inputs import probed

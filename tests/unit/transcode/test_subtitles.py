@@ -1,12 +1,12 @@
 """Subtitles and chapters: FFmpeg's text to cues, cues to segments, tracks to playlist lines."""
 
 import json
-from dataclasses import replace
 from fractions import Fraction
 from xml.etree import ElementTree as ET
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from narwhal_operator.contract.tracks import Subtitles
 from tests.unit.transcode.packages import good

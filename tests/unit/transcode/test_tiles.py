@@ -1,11 +1,11 @@
 """Thumbnails: the grid, the frames, and what each kind of player reads of it."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.tracks import Thumbnails
 from narwhal_operator.contract.transcode import TranscodeOptions

@@ -1,10 +1,10 @@
 """Argument lists of a watermark, of tolerated damage, of sound alone and its cover."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from narwhal_operator.contract.transcode import TranscodeOptions
 from narwhal_operator.contract.watermark import Watermark

@@ -1,10 +1,9 @@
 """The reader of fragmented MP4."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.transcode.fmp4 import aac_init, avc_init, box, full, nal, segment
 from workers.verify.boxes import DamagedSegmentError, boxes, with_edit

@@ -34,6 +34,60 @@ def test_a_client_that_is_loaded_already_is_left_as_it_is() -> None:
     assert run(code) == "True"
 
 
+IMPORTED = """
+import dataclasses, sys
+from workers.common.lean import importing
+real = dataclasses.dataclass
+with importing():
+    import workers.common.s3
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Ours:
+        a: int = 1
+assert dataclasses.dataclass is real and dataclasses.is_dataclass(Ours)
+from minio.commonconfig import CopySource, SnowballObject
+from minio.datatypes import Part
+from minio.deleteobjects import DeleteObject, DeleteRequest
+"""
+
+
+def test_a_dataclass_of_the_client_becomes_one_when_it_is_made() -> None:
+    """Then it is what it would have been: its fields, those of its base, equality, no change; ours are made at once."""
+    code = """
+assert not dataclasses.is_dataclass(Part) and not dataclasses.is_dataclass(CopySource)
+part = Part(part_number=1, etag="a")
+assert part == Part(1, "a") != Part(2, "a") and dataclasses.replace(part, etag="b").etag == "b"
+try:
+    part.etag = "c"
+except dataclasses.FrozenInstanceError:
+    pass
+else:
+    raise SystemExit("changed")
+source = CopySource(bucket_name="media", object_name="a.mp4", offset=7)
+assert [one.name for one in dataclasses.fields(source)][:2] == ["bucket_name", "object_name"] and source.offset == 7
+assert not dataclasses.is_dataclass(DeleteRequest)
+assert DeleteRequest([DeleteObject("a")]).object_list[0].name == "a"
+print("importlib.metadata" in sys.modules, sys.modules["urllib3.http2.probe"].acquire_and_get)
+"""
+    assert run(IMPORTED + code).startswith("False <bound method")
+
+
+def test_threads_that_make_the_first_one_at_once_make_the_same() -> None:
+    """A worker asks its store from several threads."""
+    code = """
+import threading
+sys.setswitchinterval(1e-6)
+start, made = threading.Barrier(16), []
+def make(number):
+    start.wait()
+    made.append(Part(part_number=number, etag="a").part_number)
+threads = [threading.Thread(target=make, args=(number,)) for number in range(16)]
+[one.start() for one in threads]
+[one.join() for one in threads]
+print(sorted(made) == list(range(16)))
+"""
+    assert run(IMPORTED + code) == "True"
+
+
 BEFORE_FFPROBE = "workers.common.worker, workers.transcode.run, workers.common.s3"
 
 

@@ -1,9 +1,10 @@
 """What every argument list shares: where FFmpeg reads and writes, how strict it is."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 from workers.transcode import limits
 from workers.transcode.source import Source, doors
@@ -14,8 +15,7 @@ LIST: Final = "ffmpeg.m3u8"
 """FFmpeg's own playlist; never published (segments.md: it lacks tags and guesses bit rates)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """The surroundings of one encode: where it reads and writes, the descriptor of its progress, threads."""
 
     source: Source
@@ -24,8 +24,7 @@ class Job:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Segments from `start` to before `stop`."""
 
     start: int

@@ -1,9 +1,10 @@
 """Looking at files: FFmpeg that only decodes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+import msgspec
 
 from workers.transcode.command.common import ffmpeg, given, lenient, strict
 from workers.transcode.source import Source
@@ -26,8 +27,7 @@ def survey(source: Source, stream: int, threads: int, progress_fd: int) -> list[
     return [*head, *given(source), *output]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """A stream that is looked at: where it is, which it is, and the file its small pictures or samples go to."""
 
     source: Source

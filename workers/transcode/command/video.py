@@ -1,8 +1,9 @@
 """The video: one process that decodes once and encodes a range of segments of every rung."""
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from workers.transcode.command.common import Job, Range, care, ffmpeg, given, overlaid, segments
 from workers.transcode.command.encoders import delay, encoder

@@ -2,8 +2,9 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.verify.boxes import DamagedSegmentError, boxes, find
 
@@ -14,8 +15,7 @@ HEADS: Final = {b"avc1": 78, b"hvc1": 78, b"mp4a": 28, b"Opus": 28}
 PATH: Final = ("moov", "trak", "mdia", "minf", "stbl", "stsd")
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(msgspec.Struct, frozen=True):
     """How the samples of a track are encrypted: what tenc says."""
 
     name: str

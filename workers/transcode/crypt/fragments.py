@@ -2,8 +2,9 @@
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.transcode.crypt.boxes import box
 from workers.verify.boxes import DamagedSegmentError, boxes, find, lookup
@@ -20,8 +21,7 @@ HEVC_ROWS: Final = 32
 CLEAR_LIMIT: Final = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """A sample: where it is in the segment, and its spans; none: all of it is encrypted."""
 
     start: int
@@ -29,8 +29,7 @@ class Sample:
     spans: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """The only track fragment of a moof and its samples."""
 
     moof: tuple[int, int]

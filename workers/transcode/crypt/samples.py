@@ -3,9 +3,10 @@
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from workers.transcode.crypt.boxes import Scheme, common_pssh, opened_init, sealed_init
 from workers.transcode.crypt.ciphers import BLOCK, chained, counted
@@ -23,8 +24,7 @@ FORMATS: Final = {UUID("9a04f079-9840-4286-ab92-e65be0885f95"): "com.microsoft.p
 """KEYFORMAT of systems that have a name of their own; of others it is urn:uuid:SYSTEM."""
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(msgspec.Struct, frozen=True):
     """A seal that encrypts samples in place, with one key for all renditions.
 
     cenc: no counter is used twice with a key, for each sample has an IV of its own. The first 54 of its 64 bits are a digest

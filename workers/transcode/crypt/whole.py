@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from workers.transcode.crypt.ciphers import BLOCK, chain
 from workers.transcode.crypt.keys import Key, uri_of
@@ -10,8 +11,7 @@ from workers.verify.boxes import DamagedSegmentError
 from workers.verify.init import Track
 
 
-@dataclass(frozen=True, slots=True)
-class WholeSegments:
+class WholeSegments(msgspec.Struct, frozen=True):
     """A seal that encrypts each segment as a whole; each key is used for `each` segments.
 
     The same key serves all renditions, so the media sequence number, which stands in for an IV that a playlist does not

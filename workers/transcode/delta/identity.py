@@ -5,10 +5,10 @@ Not in it: how a rung is scaled from others, which gives other bytes for the sam
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from narwhal_operator.contract.naming import digest_of
 from narwhal_operator.contract.transcode import TranscodeOptions

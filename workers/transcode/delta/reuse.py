@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from narwhal_operator.contract.outcome import Reason, WorkError
 from workers.common.log import log
 from workers.common.store import ObjectInfo
@@ -25,8 +27,7 @@ PASSED: Final = frozenset({Reason.INPUT_NOT_FOUND, Reason.INPUT_CHANGED, Reason.
 """Why an object is not copied but made: it was swept away since it was listed, or this store copies nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(msgspec.Struct, frozen=True):
     """Another version of the output: what is stored of it, by path."""
 
     name: str

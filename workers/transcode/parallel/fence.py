@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from narwhal_operator.contract.order import OrderHead
 from narwhal_operator.contract.outcome import Reason, WorkError
@@ -27,8 +28,7 @@ def about(head: OrderHead) -> bytes:
     return json.dumps({**found, "attempt": str(head.attempt)}).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(msgspec.Struct, frozen=True):
     """The claim on a version, by which a pod knows that it is not the last any more."""
 
     shelf: Shelf

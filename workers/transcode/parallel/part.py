@@ -1,6 +1,6 @@
 """One part of a title in one pod: its segments straight into the version's prefix, and nothing of the others'."""
 
-from dataclasses import dataclass
+import msgspec
 
 from narwhal_operator.contract.order import TranscodeOrder
 from narwhal_operator.contract.outcome import Reason, WorkError
@@ -22,8 +22,7 @@ from workers.transcode.shelf import Shelf, drop_foreign, take_stock
 from workers.transcode.tasks import together
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """The work of one index of the Job."""
 
     order: TranscodeOrder

@@ -40,8 +40,7 @@ ASKED: Final = re.compile(rb"^(GET|HEAD) /input HTTP/1\.[01]$")
 RANGE: Final = re.compile(rb"^range:\s*bytes=(\d{1,18})-(\d{0,18})\s*$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile(InputFile):
+class RemoteFile(InputFile, frozen=True):
     """An input that is read by range. Its descriptor is that of nothing: programs get it and do not use it."""
 
     server: "RangeServer"

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
+
+import msgspec
 
 from narwhal_operator.contract.transcode import TranscodeProgress
 from workers.transcode.command.common import Range
@@ -25,8 +26,7 @@ RANGES_PER_POD: Final = 3
 """Ranges are divided finer than there are pods, so that a slow node holds up less of the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """Parts of the video, and whether the sound is made too."""
 
     video: tuple[Range, ...]
@@ -76,8 +76,7 @@ def missing(title: Title, part: Range) -> list[int]:
     return [index for index in range(part.start, part.stop) if any(index not in one.stored for one in title.videos)]
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """A run of missing segments, as one process can encode it, and the rungs that lack them."""
 
     part: Range

@@ -6,8 +6,10 @@ segment is made. Times, codec and key picture are read from the stream itself.
 """
 
 import struct
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from workers.transcode.transport.times import ORIGIN, on_clock, rounded
 from workers.verify import ts
@@ -23,16 +25,14 @@ TABLES: Final = 2 * ts.PACKET
 """Bytes of PAT and PMT, the initialization section of a segment (RFC 8216 section 3.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticks:
+class Ticks(msgspec.Struct, frozen=True):
     """The time of a rendition: ticks of a second, and of a sample, which all last equally long."""
 
     timescale: int
     sample: int
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """What a segment says of itself: samples, packets, and packets to the end of its first picture."""
 
     samples: int

@@ -5,9 +5,10 @@ go on (RFC 8216 section 3): FFmpeg's own reader takes the first picture of such 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from workers.transcode.transport.head import Index, check
 from workers.transcode.transport.packets import cut, filled, least, most, tables
@@ -32,16 +33,14 @@ SOUND_HEAD: Final = 8
 IDR: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Pes:
+class _Pes(msgspec.Struct, frozen=True):
     """A PES packet, and when it is decoded."""
 
     data: bytes
     decoded: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(msgspec.Struct, frozen=True):
     """What of a rendition differs between pictures and sound: PID, type of the stream, its id in PES packets."""
 
     pid: int

@@ -2,8 +2,9 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from workers.verify.boxes import DamagedSegmentError, boxes, find
 from workers.verify.init import VISUAL, Track
@@ -13,8 +14,7 @@ COLUMNS: Final = (0x100, 0x200, 0x400, 0x800)
 """Flags of trun: each sample has a duration, a size, flags, a composition time offset (ISO/IEC 14496-12 section 8.8.8)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """A sample: when it is decoded and how much later it is shown, in ticks of the track; its bytes."""
 
     decoded: int
