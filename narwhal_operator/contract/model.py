@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from narwhal_operator.contract import Mode
 
+# The names stand twice: under `base = validated` and `Field = base.Field` mypy knows no field of a model any more.
 if TYPE_CHECKING or Mode.validates:
     from narwhal_operator.contract.validated import (
         AfterValidator,

@@ -14,12 +14,12 @@ from msgspec import DecodeError as ValidationError
 __all__ = ["AfterValidator", "Contract", "Field", "ValidationError", "mistakes", "model_validator", "parse"]
 
 
-def Field(default: Any = NODEFAULT, /, *, default_factory: Any = None, **_: Any) -> Any:  # noqa: N802 - pydantic's name
+def Field(default: Any = NODEFAULT, /, *, default_factory: Any = None, **_: Any) -> Any:  # noqa: N802 - the models call it by pydantic's name
     """A field by what it is when it is absent; the rest of what pydantic knows of it is not looked at."""
     return msgspec.field(default_factory=default_factory) if default_factory else msgspec.field(default=default)
 
 
-def AfterValidator(check: Any) -> Any:  # noqa: N802 - pydantic's name
+def AfterValidator(check: Any) -> Any:  # noqa: N802 - the models call it by pydantic's name
     """A check that nobody makes."""
     return check
 

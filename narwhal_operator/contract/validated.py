@@ -1,7 +1,7 @@
 """The base of the contract's models where they are validated: the operator, the commands, the generators of CRDs and docs."""
 
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,8 @@ from narwhal_operator.contract.rules import Rule
 
 __all__ = ["AfterValidator", "Contract", "Field", "ValidationError", "mistakes", "model_validator", "parse"]
 
-MISTAKES: int = 10
+MISTAKES: Final = 10
+"""Of one text that are told."""
 
 
 class Contract(BaseModel):
@@ -82,6 +83,6 @@ def _adapter(kinds: Any) -> TypeAdapter[Any]:
 
 
 def mistakes(error: ValidationError) -> list[str]:
-    """What is wrong, with the field, ten at most; never with the value: it may be a secret that stands in the wrong place."""
+    """What is wrong, with the field; never with the value: it may be a secret that stands in the wrong place."""
     details = error.errors(include_input=False, include_url=False, include_context=False)
     return [f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}" for detail in details[:MISTAKES]]

@@ -55,11 +55,15 @@ def ending_of(job: Job | None, pods: tuple[Pod, ...], whose: Whose) -> Ending:
 
 def believed(text: str, whose: Whose) -> WorkOutcome | None:
     """The outcome in a termination message, if it is one of this very attempt at this very work."""
+    outcome = _read(text)
+    return outcome if outcome and Whose(outcome.uid, outcome.work_digest, outcome.attempt) == whose else None
+
+
+def _read(text: str) -> WorkOutcome | None:
     try:
-        outcome = WorkOutcome.from_json(text)
+        return WorkOutcome.from_json(text)
     except ValidationError:
         return None
-    return outcome if Whose(outcome.uid, outcome.work_digest, outcome.attempt) == whose else None
 
 
 def _wordless(job: Job, pod: Pod | None) -> Ending:
@@ -69,6 +73,10 @@ def _wordless(job: Job, pod: Pod | None) -> Ending:
     if pod.out_of_memory:
         return _out_of_memory(pod)
     code = pod.exit_code
+    if code == 0 and pod.termination and _read(pod.termination) is None:
+        # Not a disruption, which is repeated without end: what a worker says has bounds that it does not check itself (ADR 0032).
+        message = f"{pod.name} ended well and left an outcome that cannot be read. {_mend(Reason.INTERNAL_ERROR)}"
+        return Ending(Reason.INTERNAL_ERROR, message, pod)
     if code is None or code == 0 or code > _SIGNALS:
         how = "vanished" if code is None else f"ended with exit code {code}"
         return Ending(Reason.POD_LOST, f"{pod.name} {how} without leaving an outcome. {_mend(Reason.POD_LOST)}", pod)

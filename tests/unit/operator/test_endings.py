@@ -1,5 +1,6 @@
 """How an attempt ended, from its Job and its pods."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -36,6 +37,11 @@ ROWS = {
     "no pod any more": Row(b.job("j", complete=True), (), Reason.POD_LOST),
     "a pod that never started": Row(FAILED, (b.pod(failed=True),), Reason.POD_LOST),
     "no word and exit code 0 is no success": Row(b.job("j", complete=True), (b.ended_pod("", 0),), Reason.POD_LOST),
+    "exit code 0 with a word beyond its bounds is a fault of ours": Row(
+        b.job("j", complete=True),
+        (b.ended_pod(json.dumps(json.loads(DONE) | {"message": 2000 * "x"}), 0),),
+        Reason.INTERNAL_ERROR,
+    ),
     "an outcome of another attempt is not believed": Row(
         FAILED, (b.ended_pod(said(Reason.SOURCE_EMPTY, 2), 40),), Reason.CHECKSUM_MISMATCH
     ),
