@@ -2,7 +2,7 @@
 
 On the process cluster, with Narwhal installed by its chart:
 
-- start: from the request that creates a TranscodingJob to the start of its FFmpeg, against the same for a bare Job whose
+- start: from the request that creates a TranscodingJob to the exec of its FFmpeg, against the same for a bare Job whose
   pod is that FFmpeg in the same image, in turn; the figure is the difference of the medians. The second figure is against a bare
   Job that has refused even the token that Kubernetes mounts into every pod: volumes alone cost a pod a fifth of a second
 - burst: 500 suspended DownloadJobs as fast as the API server takes them; a Job counts when a watch tells of it

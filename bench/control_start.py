@@ -1,13 +1,13 @@
 """From the request that creates a job to the start of its FFmpeg: Narwhal's, and a bare Job's."""
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bench.starts import Starts
 from narwhal_operator.kube.client import Client, configuration
 from narwhal_operator.kube.paths import collection, named
 from narwhal_operator.render.security import container_security, pod_security
@@ -19,7 +19,6 @@ NAMESPACE: Final = "bench"
 SECONDS: Final = 60.0
 POLL: Final = 0.25
 """Seconds from one look at all processes to the next. Starts are told by the kernel, and to look often takes CPU from what is measured."""
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 PROC: Final = Path("/proc")
 
 
@@ -32,17 +31,19 @@ async def start_over_bare_job(world: World, clip: Path, rounds: int) -> tuple[fl
     world.namespace(NAMESPACE)
     world.bucket(NAMESPACE).upload("clip.mp4", clip)
     client = Client(await configuration(4, str(world.kube.cluster.kubeconfig)))
+    starts = Starts()
     narwhal: list[tuple[float, float]] = []
     bare: list[float] = []
     empty: list[float] = []
     try:
         for number in range(rounds + 1):  # the first of each warms the page cache and does not count
-            bare.append((await started(client, *bare_job(f"bare-{number}")))[0])
-            empty.append((await started(client, *bare_job(f"empty-{number}", mounts=False)))[0])
-            narwhal.append(await started(client, *narwhal_job(number)))
+            bare.append((await started(client, starts, *bare_job(f"bare-{number}")))[0])
+            empty.append((await started(client, starts, *bare_job(f"empty-{number}", mounts=False)))[0])
+            narwhal.append(await started(client, starts, *narwhal_job(number)))
             print(f"round {number}: bare {bare[-1]:.2f} s, without volumes {empty[-1]:.2f} s, ", end="")
             print(f"narwhal {narwhal[-1][0]:.2f} s (its worker began at {narwhal[-1][1]:.2f} s)", flush=True)
     finally:
+        starts.close()
         await client.close()
     ours = statistics.median(at for at, _ in narwhal[1:])
     return ours - statistics.median(bare[1:]), ours - statistics.median(empty[1:])
@@ -74,35 +75,36 @@ def bare_job(name: str, *, mounts: bool = True) -> tuple[str, str, dict[str, Any
     return "Job", name, {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
 
 
-async def started(client: Client, kind: str, name: str, body: dict[str, Any]) -> tuple[float, float]:
+async def started(client: Client, starts: Starts, kind: str, name: str, body: dict[str, Any]) -> tuple[float, float]:
     """Seconds from the request to the start of the FFmpeg that comes of it, and to that of its worker (0: it has none).
 
     What was made is then removed.
     """
     before = set(processes(encodes))
-    asked = time.clock_gettime(time.CLOCK_BOOTTIME)
+    asked = time.monotonic()
     await client.create(collection(kind, NAMESPACE), body)
     deadline = asked + SECONDS
     while True:
-        seen = {pid: at for pid, at in processes(encodes).items() if pid not in before}
-        new = await of_job(client, name, seen) if seen else {}
+        seen = processes(encodes) - before
+        new = await of_job(client, name, seen) if seen else set()
         if new:
             break
-        before |= seen.keys()  # of another cluster on this machine, or of a worker that is being stopped
-        if time.clock_gettime(time.CLOCK_BOOTTIME) > deadline:
+        before |= seen  # of another cluster on this machine, or of a worker that is being stopped
+        if time.monotonic() > deadline:
             raise SystemExit(f"no FFmpeg of {kind} {name} within {SECONDS:.0f} s: is the cluster on this machine?")
         await asyncio.sleep(POLL)
-    workers = (await of_job(client, name, processes(works))).values()
+    workers = await of_job(client, name, processes(works))
     await client.delete(named(kind, NAMESPACE, name), {"propagationPolicy": "Background"})
     await gone(next(iter(new)))
-    return min(new.values()) - asked, min(workers, default=asked) - asked
+    at = starts.at()
+    return min(at[pid] for pid in new) - asked, min((at[pid] for pid in workers), default=asked) - asked
 
 
-async def of_job(client: Client, name: str, found: dict[int, float]) -> dict[int, float]:
+async def of_job(client: Client, name: str, found: set[int]) -> set[int]:
     """Those processes that run in pods of this name, by their cgroup, which has the pod's uid in its name."""
     pods = [pod["metadata"] for pod in (await client.get(collection("Pod", NAMESPACE)))["items"]]
     uids = {pod["uid"] for pod in pods if pod["name"].startswith(f"{name}-")}
-    return {pid: at for pid, at in found.items() if any(uid in cgroup_of(pid) for uid in uids)}
+    return {pid for pid in found if any(uid in cgroup_of(pid) for uid in uids)}
 
 
 def cgroup_of(pid: int) -> str:
@@ -123,17 +125,15 @@ def works(words: list[bytes]) -> bool:
     return b"workers.transcode" in words
 
 
-def processes(wanted: Callable[[list[bytes]], bool]) -> dict[int, float]:
-    """Processes of this machine with such a command: pid and start, in seconds since boot (proc(5), field 22)."""
-    found = {}
+def processes(wanted: Callable[[list[bytes]], bool]) -> set[int]:
+    """Pids of this machine's processes with such a command."""
+    found = set()
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if wanted(words):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                found[int(entry.name)] = int(fields[19]) / TICKS
+            if wanted((entry / "cmdline").read_bytes().split(b"\0")):
+                found.add(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended meanwhile
     return found

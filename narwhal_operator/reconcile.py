@@ -11,7 +11,7 @@ from narwhal_operator import metrics, tally
 from narwhal_operator.admission import Admission
 from narwhal_operator.core.observed import Key, Observed
 from narwhal_operator.core.parse import resource_of
-from narwhal_operator.core.plan import CreateJob, Plan, SetFinalizer
+from narwhal_operator.core.plan import Action, CreateJob, Plan, SetFinalizer
 from narwhal_operator.core.policy import Policy
 from narwhal_operator.kube.client import Api
 from narwhal_operator.kube.errors import ApiError, Conflict, NotFound, Refused, Throttled
@@ -128,14 +128,15 @@ class Reconciler:
     async def _told(self, key: Key, now: datetime) -> tuple[Observed, Plan] | None:
         """A new resource as its event told it, and its plan; None where it must be read.
 
-        It must where the plan does not begin with a write that names the version: that one is refused if the event is old.
+        It need not where the plan begins with a write that names the version, which is refused if the event is old, or where
+        all it does is make a Job that stays suspended: nothing runs of it, whatever has become of the resource meanwhile.
         """
         raw = self.memory.told(key)
         if raw is None:
             return None
         observed = await around(self.api, resource_of(raw), self.policy, self.memory, now)
         plan = self.admission.decided(observed, now)
-        return (observed, plan) if isinstance(next(iter(plan.actions), None), SetFinalizer) else None
+        return (observed, plan) if _safe(plan.actions) else None
 
     def _gone(self, key: Key) -> None:
         """A resource is there no more."""
@@ -173,6 +174,17 @@ class Reconciler:
         self._written[key] = execution.written or self._written.get(key, set())
         self.recent.shown(key, execution.observed)
         return True
+
+
+def _safe(actions: tuple[Action, ...]) -> bool:
+    """Whether these may be done to a resource that is no longer as it was told."""
+    match actions:
+        case (SetFinalizer(), *_):
+            return True
+        case (CreateJob(suspend=True, queue=None),):  # another's queue would start it
+            return True
+        case _:
+            return False
 
 
 def _note_actions(key: Key, plan: Plan) -> None:

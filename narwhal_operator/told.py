@@ -1,7 +1,7 @@
 """New resources as their events told them: the first pass of each need not ask for what it was just told.
 
 Nothing is decided for good from it: a pass uses it only where its first write names the version that was told, and is refused
-where the resource has changed since. Any other pass reads (`Reconciler.once`).
+where the resource has changed since, or where it starts nothing. Any other pass reads (`Reconciler.once`).
 """
 
 from typing import Final
@@ -31,7 +31,6 @@ class Told:
 
 
 def _is_new(raw: Json) -> bool:
-    """Whether a pass will first set the finalizer, as far as it shows: nothing was said of it, and it may run."""
-    meta, spec = raw["metadata"], raw.get("spec")
-    begun = raw.get("status") or "deletionTimestamp" in meta or labels.FINALIZER in (meta.get("finalizers") or ())
-    return not begun and isinstance(spec, dict) and not spec.get("suspend")
+    """Whether nothing was done for it yet, as far as it shows."""
+    meta = raw["metadata"]
+    return not (raw.get("status") or "deletionTimestamp" in meta or labels.FINALIZER in (meta.get("finalizers") or ()))

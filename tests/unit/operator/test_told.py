@@ -70,6 +70,40 @@ async def test_what_is_gone_since_it_was_told_is_left_alone() -> None:
     assert api.writes == []
 
 
+async def test_the_first_pass_of_a_suspended_resource_reads_nothing() -> None:
+    """Job and status: two writes; of a Job that waits for its user no Event tells."""
+    world, api, _ = await heard(b.download_spec(suspend=True))
+    await world.operator.once(KEY)
+    assert api.reads == 0
+    assert [verb for verb, _ in api.writes] == ["create", "replace"]
+    assert api.objects[PATH]["status"]["phase"] == "Suspended"
+
+
+async def test_what_is_no_longer_suspended_since_it_was_told_is_started_by_the_next_pass() -> None:
+    """The Job that was made of the old event runs nothing; the status is refused, and the pass that follows reads."""
+    world, api, _ = await heard(b.download_spec(suspend=True))
+    api.set(PATH, {"spec": {"suspend": False}, "metadata": {"generation": 2}})
+    await world.operator.handle(KEY, frozenset({""}))
+    assert [job["spec"]["suspend"] for job in api.of_kind("Job")] == [True]
+    assert "status" not in api.objects[PATH]
+    list(world.hints.job(api.of_kind("Job")[0]))
+    await world.operator.handle(KEY, frozenset({""}))
+    assert [job["spec"]["suspend"] for job in api.of_kind("Job")] == [False]
+    assert api.objects[PATH]["status"]["phase"] == "Starting"
+
+
+async def test_what_another_queue_would_start_is_made_from_a_read() -> None:
+    """Kueue starts a Job that was made suspended: it is not made of an event that may be old."""
+    world, api, told = await heard(b.download_spec(suspend=True))
+    raw = told.take(KEY)
+    assert raw is not None
+    marked = {"metadata": raw["metadata"] | {"labels": {"kueue.x-k8s.io/queue-name": "films"}}}
+    api.set(PATH, {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "films"}}})
+    told.note(KEY, raw | marked)
+    await world.operator.once(KEY)
+    assert api.reads > 0
+
+
 async def test_a_plan_whose_first_write_names_no_version_is_made_from_a_read() -> None:
     """A specification nobody can run, and what waits for a DownloadJob: their status rests on a live read."""
     world, api, told = await heard(b.download_spec())
@@ -85,14 +119,13 @@ async def test_a_plan_whose_first_write_names_no_version_is_made_from_a_read() -
 @pytest.mark.parametrize(
     "change",
     [
-        {"spec": b.download_spec(suspend=True)},
         {"status": {"phase": "Starting"}},
         {"metadata": {"finalizers": ["narwhal.dev/sweep"]}},
         {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}},
     ],
-    ids=["suspended", "begun", "has the finalizer", "being deleted"],
+    ids=["begun", "has the finalizer", "being deleted"],
 )
-def test_only_what_a_pass_begins_with_the_finalizer_is_kept(change: Json) -> None:
+def test_only_what_nothing_was_done_for_is_kept(change: Json) -> None:
     """And a newer event takes the place of an older one."""
     told, raw = Told(), b.raw("DownloadJob", b.download_spec())
     told.note(KEY, raw)
