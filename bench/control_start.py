@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bench.starts import Starts
 from narwhal_operator.kube.client import Client, configuration
+from narwhal_operator.kube.errors import NotFound
 from narwhal_operator.kube.paths import collection, named
 from narwhal_operator.render.security import container_security, pod_security
 from tests.cluster import images
@@ -19,6 +20,8 @@ NAMESPACE: Final = "bench"
 SECONDS: Final = 60.0
 POLL: Final = 0.25
 """Seconds from one look at all processes to the next. Starts are told by the kernel, and to look often takes CPU from what is measured."""
+LEAVING: Final = 1.5
+"""Seconds in which a node takes down the network and the volumes of a pod that has ended."""
 PROC: Final = Path("/proc")
 
 
@@ -78,7 +81,7 @@ def bare_job(name: str, *, mounts: bool = True) -> tuple[str, str, dict[str, Any
 async def started(client: Client, starts: Starts, kind: str, name: str, body: dict[str, Any]) -> tuple[float, float]:
     """Seconds from the request to the start of the FFmpeg that comes of it, and to that of its worker (0: it has none).
 
-    What was made is then removed.
+    What was made is then removed, and waited for.
     """
     before = set(processes(encodes))
     asked = time.monotonic()
@@ -94,9 +97,9 @@ async def started(client: Client, starts: Starts, kind: str, name: str, body: di
             raise SystemExit(f"no FFmpeg of {kind} {name} within {SECONDS:.0f} s: is the cluster on this machine?")
         await asyncio.sleep(POLL)
     workers = await of_job(client, name, processes(works))
-    await client.delete(named(kind, NAMESPACE, name), {"propagationPolicy": "Background"})
-    await gone(next(iter(new)))
     at = starts.at()
+    await client.delete(named(kind, NAMESPACE, name), {"propagationPolicy": "Background"})
+    await quiet(client, kind, name)
     return min(at[pid] for pid in new) - asked, min((at[pid] for pid in workers), default=asked) - asked
 
 
@@ -139,7 +142,29 @@ def processes(wanted: Callable[[list[bytes]], bool]) -> set[int]:
     return found
 
 
-async def gone(pid: int) -> None:
-    """Waits for the end of a process, so that it does not take CPU from the next round."""
-    while (PROC / str(pid)).exists():  # noqa: ASYNC110 - the kernel tells no event loop of a process that is not its child
+async def quiet(client: Client, kind: str, name: str) -> None:
+    """Waits until a resource and every pod of the namespace have ended, a sweep's too: they would take CPU from the next start."""
+    deadline = time.monotonic() + SECONDS
+    while await exists(client, kind, name) or await busy(client):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{kind} {name} is not gone within {SECONDS:.0f} s")
         await asyncio.sleep(POLL)
+    await asyncio.sleep(LEAVING)
+
+
+async def exists(client: Client, kind: str, name: str) -> bool:
+    """Whether a resource is there, be it as one that is being deleted."""
+    try:
+        await client.get(named(kind, NAMESPACE, name))
+    except NotFound:
+        return False
+    return True
+
+
+async def busy(client: Client) -> bool:
+    """Whether a pod runs, will run or is being deleted."""
+    pods = (await client.get(collection("Pod", NAMESPACE)))["items"]
+    return any(
+        "deletionTimestamp" in pod["metadata"] or pod["status"].get("phase") not in {"Succeeded", "Failed"}
+        for pod in pods
+    )
