@@ -56,9 +56,9 @@ def processes(name: str) -> set[int]:
     """The processes in the group `name` and below, in whatever hierarchy."""
     found: set[int] = set()
     for hierarchy in hierarchies():
-        for procs in (hierarchy / name).rglob("cgroup.procs"):
+        for directory, _, _ in os.walk(hierarchy / name):  # which a group that is removed meanwhile does not stop
             try:
-                found.update(int(pid) for pid in procs.read_text().split())
+                found.update(int(pid) for pid in Path(directory, "cgroup.procs").read_text().split())
             except OSError:
                 continue  # removed meanwhile: nothing runs there
     return found
