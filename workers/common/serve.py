@@ -7,6 +7,7 @@ that it does.
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
+from socketserver import TCPServer
 from threading import BoundedSemaphore, Thread
 from typing import Any, Final
 
@@ -29,6 +30,10 @@ class _Server(ThreadingHTTPServer):
         self.context = context
         self._slots = BoundedSemaphore(CLIENTS)
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Binds, and asks no name server for its own name as HTTPServer does: a worker starts without one that answers."""
+        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._slots.acquire(blocking=False):
