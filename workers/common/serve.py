@@ -32,7 +32,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Binds, and asks no name server for its own name as HTTPServer does: a worker starts without one that answers."""
+        """Binds; does not look up its own name, as HTTPServer does: where no file tells it, that waits for a name server."""
         TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
