@@ -2,8 +2,8 @@
 
 Ways to the same ladder (1080p, 720p, 480p, 360p) of the 30 s clip, in turn, every other round in reverse, so that what else
 the machine does falls on all of them alike; the first two, whose difference is the smallest, three times a round. One
-encode is made before and does not count: the first of a machine that was idle takes a second more of system time, whoever
-makes it. The figures are ratios of the medians:
+encode is made before and does not count: the first of a machine that was idle takes up to a second more of system time,
+whoever makes it. The figures are ratios of the medians:
 
 - narwhal: `narwhal run` from an S3 and to it: fetch, probe, encode, upload, verify, publish
 - raw: one FFmpeg process with the very same filters, encoders and segmenters, to disk
@@ -57,11 +57,11 @@ TIMES: Final = 4
 BUCKET: Final = "bench"
 SAMPLE_SECONDS: Final = 0.5
 """Between two looks at the worker's peak; more would be work beside the encode."""
-ORDER: Final = (
+TURNS: Final = (
     *("narwhal", "raw", "separate", "raw", "narwhal", "separate, same argv", "narwhal", "raw", "shaka"),
     *("narwhal, 2 min", "raw, 2 min"),
 )
-"""What a round runs."""
+"""What a round runs, one after the other."""
 LIMITS: Final = {
     "vs_raw_ffmpeg": 1.03,
     "vs_raw_ffmpeg_2min": 1.03,
@@ -271,7 +271,7 @@ def main() -> None:
                 "narwhal, 2 min": lasting.narwhal,
                 "raw, 2 min": lasting.raw,
             }
-            short.raw()
+            short.raw()  # the first of an idle machine: not counted
             short.encoded.clear()
             report(short, taken(ways))
 
@@ -281,7 +281,7 @@ def taken(ways: Mapping[str, Callable[[], None]]) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(ROUNDS):
         told: list[str] = []
-        for name in ORDER[:: -1 if number % 2 else 1]:
+        for name in TURNS[:: -1 if number % 2 else 1]:
             times[name].append(timed(ways[name]))
             told.append(f"{name} {times[name][-1]:.2f} s")
         print(f"round {number + 1} of {ROUNDS}: {', '.join(told)}", flush=True)

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -58,18 +58,16 @@ def unwell(endpoint: str) -> Iterator[Unwell]:
         server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingTCPServer):
+    """Not HTTPServer, which asks DNS for the name of its address."""
+
     daemon_threads = True
+    allow_reuse_address = True
 
     def __init__(self, upstream: SplitResult) -> None:
         super().__init__((upstream.hostname or "127.0.0.1", 0), _Handler)
         self.upstream = upstream.netloc
-        self.unwell = Unwell(f"http://{upstream.hostname}:{self.server_port}")
-
-    def server_bind(self) -> None:
-        """Without http.server's question to DNS for the name of the address."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.unwell = Unwell(f"http://{upstream.hostname}:{self.server_address[1]}")
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,9 +5,9 @@ that it does.
 """
 
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from socket import socket
-from socketserver import TCPServer
+from socketserver import ThreadingTCPServer
 from threading import BoundedSemaphore, Thread
 from typing import Any, Final
 
@@ -22,18 +22,17 @@ STUCK_SECONDS: Final = 60.0
 """Silence of the event loop after which /healthz says 503."""
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingTCPServer):
+    """Not HTTPServer, which looks up its own name: where no file tells that, it waits for a name server."""
+
     daemon_threads = True
+    allow_reuse_address = True
     request_queue_size = CLIENTS
 
     def __init__(self, address: tuple[str, int], context: Context) -> None:
         self.context = context
         self._slots = BoundedSemaphore(CLIENTS)
         super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Binds; does not look up its own name, as HTTPServer does: where no file tells it, that waits for a name server."""
-        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._slots.acquire(blocking=False):
